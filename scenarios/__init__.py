@@ -1,0 +1,1 @@
+"""What is given: validated scenarios, their profiles and their time axis."""

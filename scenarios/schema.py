@@ -77,7 +77,7 @@ class Technology(Sourced):
 
 
 class Fuel(Sourced):
-    """Fuel price of a carrier in one country where it departs from the technology's (``fuels.csv``)."""
+    """Fuel price of one country where it departs from the technology's (``fuels.csv``)."""
 
     country: Code
     carrier: str
@@ -200,14 +200,14 @@ class CostCurve(Row):
     name: str = ""
     latitude: float = 0.0
     longitude: float = 0.0
-    demand_mw: float | tuple[float, ...]
+    demand_mw: NonNegative | tuple[NonNegative, ...]
     intercept_eur_per_mwh: NonNegative | None = None
     slope_eur_per_mwh_per_mw: Positive | None = None
     blocks: tuple[tuple[NonNegative, NonNegative], ...] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> CostCurve:
-        formula = self.intercept_eur_per_mwh is not None and self.slope_eur_per_mwh_per_mw is not None
+        formula = None not in (self.intercept_eur_per_mwh, self.slope_eur_per_mwh_per_mw)
         if formula == (self.blocks is not None):
             raise ValueError(
                 "give either intercept_eur_per_mwh and slope_eur_per_mwh_per_mw, or blocks"
