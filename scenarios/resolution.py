@@ -19,7 +19,7 @@ class Resolution:
 
     Attributes
     ----------
-    step_h
+    hours
         Hours per snapshot; divides 24, so that no snapshot straddles midnight.
     weeks
         Number of chained typical weeks; None is the full year.
@@ -27,12 +27,12 @@ class Resolution:
     Examples
     --------
     >>> Resolution.parse("12w3h")
-    Resolution(step_h=3, weeks=12)
+    Resolution(hours=3, weeks=12)
     >>> str(Resolution.parse("6h"))
     '6h'
     """
 
-    step_h: int
+    hours: int
     weeks: int | None = None
 
     @classmethod
@@ -48,10 +48,10 @@ class Resolution:
         if match is None:
             raise ScenarioError(f"cannot read the resolution '{text}'; {_FORM}")
         weeks = None if match[1] is None else int(match[1])
-        step_h = int(match[2])
-        if step_h not in STEPS_H:
+        hours = int(match[2])
+        if hours not in STEPS_H:
             raise ScenarioError(
-                f"resolution '{text}': blocks of {step_h} h do not divide a day; "
+                f"resolution '{text}': blocks of {hours} h do not divide a day; "
                 f"choose one of {', '.join(map(str, STEPS_H))}"
             )
         if weeks is not None and weeks not in WEEKS:
@@ -59,10 +59,10 @@ class Resolution:
                 f"resolution '{text}': {weeks} typical weeks do not divide the year evenly; "
                 f"choose one of {', '.join(map(str, WEEKS))}"
             )
-        return cls(step_h, weeks)
+        return cls(hours, weeks)
 
     def __str__(self) -> str:
-        return f"{'' if self.weeks is None else f'{self.weeks}w'}{self.step_h}h"
+        return f"{'' if self.weeks is None else f'{self.weeks}w'}{self.hours}h"
 
     @property
     def is_full_year(self) -> bool:
