@@ -1,0 +1,91 @@
+"""Turn constraints on a single variable into bounds of that variable.
+
+PyPSA writes every limit of dispatch and capacity as a row. A simplex solver handles bounds for
+free but pays for rows, so that a country's problem shrinks to about a third
+(21 587 rows to 7 585 in the case measured for the design) and re-solves several times faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import linopy
+import numpy as np
+import xarray as xr
+
+
+def singleton_rows_to_bounds(model: linopy.Model) -> list[str]:
+    """Replace every constraint block whose rows hold at most one variable by variable bounds.
+
+    Parameters
+    ----------
+    model : linopy.Model
+        Changed in place. The removed constraints have no duals afterwards.
+
+    Returns
+    -------
+    list of str
+        Names of the removed constraints.
+    """
+    bounds = _Bounds(model)
+    removed = []
+    for name in list(model.constraints):
+        constraint = model.constraints[name]
+        labels, coefficients = _flat_terms(constraint)
+        present = (labels >= 0) & (coefficients != 0)
+        if (present.sum(axis=1) > 1).any():
+            continue
+        rows = np.flatnonzero(present.any(axis=1))
+        column = present[rows].argmax(axis=1)
+        bounds.tighten(
+            labels[rows, column],
+            coefficients[rows, column],
+            constraint.sign.values.ravel()[rows],
+            constraint.rhs.values.ravel()[rows],
+        )
+        removed.append(name)
+    bounds.apply()
+    model.remove_constraints(removed)
+    return removed
+
+
+def _flat_terms(constraint: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Variable labels (-1 where empty) and coefficients, rows x terms."""
+    width = constraint.vars.sizes["_term"]
+    labels = constraint.vars.transpose(..., "_term").values.reshape(-1, width)
+    coefficients = constraint.coeffs.transpose(..., "_term").values.reshape(-1, width)
+    return labels, np.nan_to_num(coefficients)
+
+
+class _Bounds:
+    """Lower and upper bounds of all variables, by label."""
+
+    def __init__(self, model: linopy.Model) -> None:
+        self.model = model
+        size = max(variable.range[1] for _, variable in model.variables.items())
+        self.lower = np.full(size, -np.inf)
+        self.upper = np.full(size, np.inf)
+        for _, variable in model.variables.items():
+            start, end = variable.range
+            self.lower[start:end] = variable.lower.values.ravel()
+            self.upper[start:end] = variable.upper.values.ravel()
+
+    def tighten(
+        self, labels: np.ndarray, coefficients: np.ndarray, signs: np.ndarray, rhs: np.ndarray
+    ) -> None:
+        value = rhs / coefficients
+        is_equal = signs == "="
+        is_upper = (signs == "<=") ^ (coefficients < 0)
+        np.minimum.at(self.upper, labels[is_upper | is_equal], value[is_upper | is_equal])
+        np.maximum.at(self.lower, labels[~is_upper | is_equal], value[~is_upper | is_equal])
+
+    def apply(self) -> None:
+        for _, variable in self.model.variables.items():
+            start, end = variable.range
+            if start == end:
+                continue
+            shape, coords, dims = variable.shape, variable.coords, variable.dims
+            variable.update(
+                lower=xr.DataArray(self.lower[start:end].reshape(shape), coords, dims),
+                upper=xr.DataArray(self.upper[start:end].reshape(shape), coords, dims),
+            )

@@ -1,0 +1,139 @@
+"""Messages: everything that countries say to each other.
+
+A message carries a typed body. The body's class names the fields that are private numbers of the
+sender, so that disclosure is counted and not claimed. A body without ``discloses`` says nothing
+that the public could not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
+
+import numpy as np
+
+Act = Literal["call", "propose", "counter", "accept", "reject", "inform", "award"]
+# Gives the turn to a country. It is the market's clock, knows nothing and carries nothing private.
+CLOCK = "clock"
+
+
+@dataclass(frozen=True)
+class Body:
+    """Content of a message; subclasses add fields and name the private ones."""
+
+    discloses: ClassVar[tuple[str, ...]] = ()
+
+    def private_numbers(self) -> list[float]:
+        """All private numbers of the sender that this body gives away."""
+        numbers: list[float] = []
+        for name in self.discloses:
+            numbers.extend(np.atleast_1d(np.asarray(getattr(self, name), dtype=float)).tolist())
+        return numbers
+
+    def record(self) -> dict[str, object]:
+        """Fields as plain JSON values."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One typed, logged utterance.
+
+    Attributes
+    ----------
+    sender, receiver : str
+        Country codes, or :data:`CLOCK` as the sender of a call.
+    act : str
+        Speech act: call, propose, counter, accept, reject, inform, award.
+    body : Body
+    round : int
+        Round of the protocol, counted from 0 within a step.
+    """
+
+    sender: str
+    receiver: str
+    act: Act
+    body: Body
+    round: int = 0
+
+
+@dataclass(frozen=True)
+class Trade:
+    """An agreed delivery.
+
+    Attributes
+    ----------
+    exporter, importer : str
+    path : tuple of str
+        Countries passed, exporter first, importer last.
+    mw : tuple of float
+        MW of each product of the market, as sent by the exporter.
+    price_eur_per_mwh : float
+        Paid by the importer per MWh sent by the exporter, wheeling charges not included.
+    round : int
+    """
+
+    exporter: str
+    importer: str
+    path: tuple[str, ...]
+    mw: tuple[float, ...]
+    price_eur_per_mwh: float
+    round: int = 0
+
+    @property
+    def name(self) -> str:
+        """The path in words, ``"ZM>ZW>ZA"``."""
+        return ">".join(self.path)
+
+
+@dataclass(frozen=True)
+class WishCall(Body):
+    """Asks a country which products it would trade with a partner at posted prices.
+
+    ``path`` leads from the country asked to the partner; prices are per MWh sent by whoever
+    exports, one per product.
+    """
+
+    path: tuple[str, ...]
+    price_eur_per_mwh: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Wish(Body):
+    """Answer to :class:`WishCall`: +1 would import, -1 would export, 0 neither, per product."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("side",)
+    side: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LimitCall(Body):
+    """Asks for the limit price of a bundle: MW of each product sent along ``path``."""
+
+    path: tuple[str, ...]
+    mw: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Limit(Body):
+    """Answer to :class:`LimitCall`: the worst price per MWh sent that is still acceptable."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
+    price_eur_per_mwh: float
+
+
+@dataclass(frozen=True)
+class Award(Body):
+    """Tells the parties of a trade that it is agreed."""
+
+    trade: Trade
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Trade):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
