@@ -66,7 +66,8 @@ def _mean_loss(group: Sequence[Line]) -> float:
     weights = [line.a_to_b_mw + line.b_to_a_mw for line in group]
     if sum(weights) == 0:
         return sum(line.loss for line in group) / len(group)
-    return sum(w * line.loss for w, line in zip(weights, group, strict=True)) / sum(weights)
+    mean = sum(w * line.loss for w, line in zip(weights, group, strict=True)) / sum(weights)
+    return round(mean, 12)  # lines of equal loss keep exactly that loss
 
 
 def change_interconnectors(
