@@ -122,7 +122,7 @@ def synthesise(scenario: Scenario) -> Profiles:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Hours of one year without 29 February, with their seasons and parts of the day.
+    """The first 8760 hours of a year with their seasons and parts of the day.
 
     Attributes
     ----------
@@ -139,14 +139,15 @@ class Calendar:
     @classmethod
     def of_year(cls, year: int) -> Calendar:
         """Calendar of a year; real weekdays."""
-        index = pd.date_range(f"{year}-01-01", f"{year}-12-31 23:00", freq="h")
-        index = index[~((index.month == 2) & (index.day == 29))]
+        index = pd.date_range(f"{year}-01-01", periods=HOURS, freq="h")
         day = np.arange(HOURS) // 24 + 1
         hour = np.arange(HOURS) % 24
         return cls(index, _thirds(day, SEASON_ENDS, right=True), _thirds(hour, PART_STARTS_H))
 
 
-def _thirds(values: NDArray[np.int_], edges: tuple[int, int], right: bool = False) -> tuple[Mask, ...]:
+def _thirds(
+    values: NDArray[np.int_], edges: tuple[int, int], right: bool = False
+) -> tuple[Mask, ...]:
     number = np.digitize(values, edges, right=right)
     return tuple(number == i for i in range(3))
 
@@ -188,7 +189,9 @@ class LatentField:
 
 def random_stream(seed: int, *names: str) -> np.random.Generator:
     """Independent generator for a name, the same whatever else is drawn."""
-    return np.random.default_rng(np.random.SeedSequence([seed, *(crc32(n.encode()) for n in names)]))
+    return np.random.default_rng(
+        np.random.SeedSequence([seed, *(crc32(n.encode()) for n in names)])
+    )
 
 
 def autoregressive(noise: Array, roots: Sequence[float]) -> Array:
