@@ -21,6 +21,8 @@ SHEDDING = "load_shedding"
 DISPOSAL = "disposal"
 # Storage that cycles within a week; longer storage carries energy between typical weeks.
 SHORT_STORAGE_MAX_HOURS = 168.0
+# Smaller availabilities only upset the solver (dawn and dusk); as PyPSA-Earth's clip_p_max_pu.
+LEAST_AVAILABILITY = 1e-4
 
 logging.getLogger("pypsa").setLevel(logging.WARNING)
 
@@ -240,8 +242,10 @@ class _Builder:
         self, name: str, carrier: str, availability: float, capacity: dict[str, object]
     ) -> None:
         tech = self.technologies[carrier]
-        profile = self.profiles.availability.get((self.country, carrier))
-        limit: float | pd.Series = availability if profile is None else profile * availability
+        limit: float | pd.Series = availability
+        if (self.country, carrier) in self.profiles.availability:
+            limit = self.profiles.availability[self.country, carrier] * availability
+            limit = limit.where(limit >= LEAST_AVAILABILITY, 0.0)
         fuel = self.fuels.get(carrier, tech.fuel_eur_per_mwh_th) * self.settings.fuel_price_factor
         self.n.add(
             "Generator",

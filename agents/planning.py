@@ -15,10 +15,9 @@ import pypsa
 import xarray as xr
 from linopy.solvers import Solver
 
-from agents.policy import add_policy_constraints
+from agents.policy import PolicyInForce, add_policy_constraints
 from agents.problem import Plan, PlanningError, PlanningProblem
 from agents.singletons import singleton_rows_to_bounds
-from scenarios.schema import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +47,7 @@ class PypsaProblem(PlanningProblem):
         Country code, the name of the bus that receives the exchange.
     network : pypsa.Network
         Unsolved network of the country; it stays private to this object.
-    policy : Policy, optional
-        Constraints of the country in force.
+    policy : PolicyInForce, optional
     solver : {"highs", "gurobi"}
     """
 
@@ -57,12 +55,12 @@ class PypsaProblem(PlanningProblem):
         self,
         country: str,
         network: pypsa.Network,
-        policy: Policy | None = None,
+        policy: PolicyInForce | None = None,
         solver: str = "highs",
     ) -> None:
         self.country = country
         self.network = network
-        self.policy = policy
+        self.policy = policy or PolicyInForce()
         self.solver_name = solver
         self.weights_h = network.snapshot_weightings.objective.to_numpy(dtype=float)
         self.solves = 0
@@ -157,7 +155,8 @@ class PypsaProblem(PlanningProblem):
             coords={"name": balance.coords["name"]},
         )
         balance.lhs = balance.lhs + self._net_import * own_bus
-        model.objective += (self._net_import * 0.0).sum()
+        self._cost = model.objective.expression
+        model.objective = self._cost + (self._net_import * 0.0).sum()
         singleton_rows_to_bounds(model)
         self._balance = model.constraints[BALANCE]
         self._own_demand = self._balance.rhs.values.copy()
@@ -178,7 +177,13 @@ class PypsaProblem(PlanningProblem):
     def _set_response(
         self, price_eur_per_mwh: np.ndarray, lower_mw: np.ndarray, upper_mw: np.ndarray
     ) -> None:
-        raise NotImplementedError
+        model = self.network.model
+        coords, dims = self._net_import.coords, self._net_import.dims
+        self._net_import.update(
+            lower=xr.DataArray(lower_mw, coords, dims), upper=xr.DataArray(upper_mw, coords, dims)
+        )
+        price = xr.DataArray(price_eur_per_mwh * self.weights_h, coords, dims)
+        model.objective = self._cost + (self._net_import * price).sum()
 
     def _run(self) -> Any:
         rebuilds = self._solver._rebuilds

@@ -48,6 +48,8 @@ class Message:
     body : Body
     round : int
         Round of the protocol, counted from 0 within a step.
+    via : tuple of str
+        Transit countries that pass the message on, in order; empty between neighbours.
     """
 
     sender: str
@@ -55,6 +57,12 @@ class Message:
     act: Act
     body: Body
     round: int = 0
+    via: tuple[str, ...] = ()
+
+    @property
+    def hops(self) -> int:
+        """Interconnectors the message travels over; none when it comes from the clock."""
+        return 0 if self.sender == CLOCK else len(self.via) + 1
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,11 @@ class Products:
         """Hours-weighted mean over each product's delivery (shape: products)."""
         return (self.shape @ (self.weights_h * per_snapshot)) / self.hours
 
-    def least(self, per_snapshot: np.ndarray) -> np.ndarray:
-        """Smallest value over the snapshots each product delivers in (shape: products)."""
-        masked = np.where(self.shape > 0, per_snapshot, np.inf)
-        return masked.min(axis=1)
+    def largest_within(self, per_snapshot: np.ndarray) -> np.ndarray:
+        """Largest MW of each product whose delivery stays below a limit in MW per snapshot."""
+        limits = np.full(self.shape.shape, np.inf)
+        np.divide(per_snapshot[None, :], self.shape, out=limits, where=self.shape > 0)
+        return limits.min(axis=1)
 
 
 def make_products(

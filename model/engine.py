@@ -1,0 +1,167 @@
+"""The market engine: delivers messages, logs them, books awards.
+
+The engine stands between the public protocol and the private agents. It routes along the graph
+only, counts what is said and disclosed, and lets a protocol see nothing but :class:`MarketView`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol as Typing
+
+import networkx as nx
+import numpy as np
+
+from model.ledger import Ledger, RuleBroken
+from protocols.base import Market, Outcome, Protocol
+from protocols.messages import CLOCK, Award, Message
+
+
+class Party(Typing):
+    """A country as the engine sees it."""
+
+    def answer(self, message: Message, ledger: Ledger) -> Message | None:
+        """Reply to a message, or keep silent."""
+
+
+@dataclass
+class Exchangeables:
+    """Tally of one protocol run."""
+
+    messages: int = 0
+    numbers_disclosed: int = 0
+    rounds: int = 0
+    log: list[Message] = field(default_factory=list)
+
+    def add(self, message: Message) -> None:
+        """Count and keep a message."""
+        self.messages += message.hops
+        self.numbers_disclosed += len(message.body.private_numbers())
+        self.rounds = max(self.rounds, message.round + 1)
+        self.log.append(message)
+
+
+class MarketView(Market):
+    """Public view of a ledger in the making."""
+
+    def __init__(
+        self, ledger: Ledger, rng: np.random.Generator, memory: dict[str, object], step: int
+    ) -> None:
+        self._ledger = ledger
+        self.graph = nx.freeze(ledger.graph.copy())
+        self.products = ledger.products
+        self.rng = rng
+        self.memory = memory
+        self.step = step
+
+    def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
+        """MW of each product that can still be sent along a path."""
+        return self._ledger.room_mw(path)
+
+    def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> float:
+        """Charges of all transit countries per MWh sent by the exporter."""
+        return sum(self._ledger.wheeling_eur_per_mwh(path).values())
+
+
+class Engine:
+    """Runs protocols between parties.
+
+    Parameters
+    ----------
+    parties : mapping of str to Party
+        Countries by code.
+    workers : int
+        Threads that let countries think at the same time; answers do not depend on it, because
+        each country answers its own messages in order.
+    on_batch : callable, optional
+        Called after every batch with the tally, for progress bars.
+    """
+
+    def __init__(
+        self,
+        parties: Mapping[str, Party],
+        workers: int = 1,
+        on_batch: Callable[[Exchangeables], None] | None = None,
+    ) -> None:
+        self.parties = parties
+        self.workers = workers
+        self.on_batch = on_batch
+
+    def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Exchangeables]:
+        """Hold one negotiation; awarded trades are booked into ``ledger``.
+
+        Raises
+        ------
+        RuleBroken
+            If the protocol sends off the graph, or awards what the ledger refuses.
+        """
+        tally = Exchangeables()
+        awarded = len(ledger.trades)
+        conversation = protocol.run(market)
+        replies: list[Message | None] = []
+        try:
+            batch = next(conversation)
+            while True:
+                replies = self._deliver(batch, ledger, tally)
+                if self.on_batch is not None:
+                    self.on_batch(tally)
+                batch = conversation.send(replies)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+        if list(outcome.trades) != ledger.trades[awarded:]:
+            raise RuleBroken("award: the outcome lists other trades than were awarded")
+        return outcome, tally
+
+    def _deliver(
+        self, batch: list[Message], ledger: Ledger, tally: Exchangeables
+    ) -> list[Message | None]:
+        for message in batch:
+            self._check_channel(message, ledger.graph)
+            tally.add(message)
+        self._book_awards(batch, ledger)
+        replies = self._ask(batch, ledger)
+        for reply in replies:
+            if reply is not None:
+                self._check_channel(reply, ledger.graph)
+                tally.add(reply)
+        return replies
+
+    def _book_awards(self, batch: list[Message], ledger: Ledger) -> None:
+        booked: set[int] = set()
+        for message in batch:
+            if isinstance(message.body, Award) and id(message.body.trade) not in booked:
+                booked.add(id(message.body.trade))
+                ledger.book(message.body.trade)
+
+    def _ask(self, batch: list[Message], ledger: Ledger) -> list[Message | None]:
+        queues: dict[str, list[int]] = {}
+        for position, message in enumerate(batch):
+            queues.setdefault(message.receiver, []).append(position)
+        replies: list[Message | None] = [None] * len(batch)
+
+        def serve(country: str) -> None:
+            for position in queues[country]:
+                replies[position] = self.parties[country].answer(batch[position], ledger)
+
+        if self.workers <= 1 or len(queues) <= 1:
+            for country in queues:
+                serve(country)
+        else:
+            with ThreadPoolExecutor(self.workers) as pool:
+                list(pool.map(serve, queues))
+        return replies
+
+    def _check_channel(self, message: Message, graph: nx.Graph) -> None:
+        if message.sender == CLOCK:
+            if message.body.private_numbers():
+                raise RuleBroken("channel: the clock has nothing private to say")
+            return
+        hops = (message.sender, *message.via, message.receiver)
+        for here, there in zip(hops, hops[1:], strict=False):
+            if not graph.has_edge(here, there):
+                raise RuleBroken(
+                    f"channel: {message.sender} wrote to {message.receiver} over {here}-{there}, "
+                    "which are not neighbours"
+                )

@@ -1,0 +1,75 @@
+"""The interconnection graph and the physics of its edges."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+
+from scenarios.schema import Scenario
+
+
+def interconnection_graph(scenario: Scenario) -> nx.Graph:
+    """Countries and interconnectors as a networkx graph.
+
+    Nodes carry ``name``, ``latitude``, ``longitude``. Edges carry ``name``, ``loss``,
+    ``wheeling_eur_per_mwh`` and ``capacity_mw``, a dict from the sending country to MW.
+    Nodes and edges stand in the scenario's order.
+    """
+    graph = nx.Graph()
+    for c in scenario.curves or scenario.countries:
+        graph.add_node(c.country, name=c.name, latitude=c.latitude, longitude=c.longitude)
+    for line in scenario.interconnectors:
+        graph.add_edge(
+            line.country_a,
+            line.country_b,
+            name=line.name,
+            loss=line.loss,
+            wheeling_eur_per_mwh=line.wheeling_eur_per_mwh,
+            capacity_mw={line.country_a: line.a_to_b_mw, line.country_b: line.b_to_a_mw},
+        )
+    return graph
+
+
+def trading_paths(graph: nx.Graph, max_hops: int) -> list[tuple[str, ...]]:
+    """All simple paths of at most ``max_hops`` interconnectors, each once, shortest first.
+
+    A path starts at its alphabetically first end; the other direction is its reverse.
+    """
+    paths: list[tuple[str, ...]] = []
+    order = {c: i for i, c in enumerate(graph.nodes)}
+    for a in graph.nodes:
+        for b in graph.nodes:
+            if a < b:
+                paths.extend(tuple(p) for p in nx.all_simple_paths(graph, a, b, cutoff=max_hops))
+    return sorted(paths, key=lambda p: (len(p), [order[c] for c in p]))
+
+
+def sent_mw(flow_mw: np.ndarray, loss: float) -> np.ndarray:
+    """Net export at the end where ``flow_mw`` counts as outgoing.
+
+    Flow is measured at the sending end: positive, it leaves in full; negative, ``(1 - loss)`` of
+    what the other end sends arrives.
+    """
+    return np.where(flow_mw >= 0, flow_mw, (1 - loss) * flow_mw)
+
+
+def received_mw(flow_mw: np.ndarray, loss: float) -> np.ndarray:
+    """Net import at the far end of a flow that leaves here, the counterpart of :func:`sent_mw`."""
+    return np.where(flow_mw >= 0, (1 - loss) * flow_mw, flow_mw)
+
+
+def flow_sending(net_export_mw: np.ndarray, loss: float) -> np.ndarray:
+    """Flow whose :func:`sent_mw` is the given net export."""
+    return np.where(net_export_mw >= 0, net_export_mw, net_export_mw / (1 - loss))
+
+
+def flow_delivering(net_import_mw: np.ndarray, loss: float) -> np.ndarray:
+    """Flow whose :func:`received_mw` is the given net import."""
+    return np.where(net_import_mw >= 0, net_import_mw / (1 - loss), net_import_mw)
+
+
+def path_edges(path: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Edges of a path as (sender, receiver) pairs in order."""
+    return list(pairwise(path))

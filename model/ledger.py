@@ -1,0 +1,194 @@
+"""The ledger: all trades so far, the flows they make, the room they leave, who pays whom."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from model.graph import (
+    flow_delivering,
+    flow_sending,
+    path_edges,
+    received_mw,
+    sent_mw,
+)
+from protocols.messages import Trade
+from protocols.products import Products
+
+# Flows may exceed a limit by rounding only, MW.
+FLOW_TOLERANCE_MW = 1e-6
+
+
+class RuleBroken(RuntimeError):
+    """A protocol's outcome breaks a rule of the market; names rule, trade and amount."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a delivery along a path changes.
+
+    Attributes
+    ----------
+    flow_mw : dict of (sender, receiver) to ndarray
+        New flow of each edge in the direction of the path.
+    exchange_mw : dict of str to ndarray
+        Change of net import of exporter and importer; transit countries pass on what they get.
+    """
+
+    flow_mw: dict[tuple[str, str], np.ndarray]
+    exchange_mw: dict[str, np.ndarray]
+
+
+class Ledger:
+    """Flows, trades and payments.
+
+    Flows are net flows per interconnector and snapshot, measured at the sending end, positive
+    from the alphabetically first country; counter-trade therefore frees room and saves losses.
+
+    Parameters
+    ----------
+    graph : networkx.Graph
+        From :func:`model.graph.interconnection_graph`.
+    products : Products
+    """
+
+    def __init__(self, graph: nx.Graph, products: Products) -> None:
+        self.graph = graph
+        self.products = products
+        snapshots = products.shape.shape[1]
+        self.flows_mw: dict[str, np.ndarray] = {
+            data["name"]: np.zeros(snapshots) for _, _, data in graph.edges(data=True)
+        }
+        self.trades: list[Trade] = []
+        self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
+
+    def copy(self) -> Ledger:
+        """Independent copy that shares graph and products."""
+        other = copy.copy(self)
+        other.flows_mw = dict(self.flows_mw)
+        other.trades = list(self.trades)
+        other.payments_eur = dict(self.payments_eur)
+        return other
+
+    def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
+        """Net flow from sender to receiver, MW per snapshot."""
+        flow = self.flows_mw[self.graph.edges[sender, receiver]["name"]]
+        return flow if sender < receiver else -flow
+
+    def exchange_mw(self, country: str) -> np.ndarray:
+        """Net import of a country over all its interconnectors, MW per snapshot."""
+        total = np.zeros(self.products.shape.shape[1])
+        for neighbour in self.graph.neighbors(country):
+            loss = self.graph.edges[country, neighbour]["loss"]
+            total -= sent_mw(self.flow_mw(country, neighbour), loss)
+        return total
+
+    def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
+        """MW of each product the first country of a path can still send to the last."""
+        limit = np.full(self.products.shape.shape[1], np.inf)
+        for sender, receiver in reversed(path_edges(path)):
+            edge = self.graph.edges[sender, receiver]
+            flow, loss = self.flow_mw(sender, receiver), edge["loss"]
+            arriving = flow_delivering(received_mw(flow, loss) + limit, loss)
+            largest = np.minimum(edge["capacity_mw"][sender], arriving)
+            limit = np.maximum(sent_mw(largest, loss) - sent_mw(flow, loss), 0.0)
+        return self.products.largest_within(limit)
+
+    def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
+        """What sending ``mw`` (per product, at the exporter's border) along a path changes."""
+        flows: dict[tuple[str, str], np.ndarray] = {}
+        sent = self.products.profile_mw(np.asarray(mw, dtype=float))
+        exchange = {path[0]: -sent}
+        for sender, receiver in path_edges(path):
+            loss = self.graph.edges[sender, receiver]["loss"]
+            before = self.flow_mw(sender, receiver)
+            after = flow_sending(sent_mw(before, loss) + sent, loss)
+            flows[sender, receiver] = after
+            sent = received_mw(after, loss) - received_mw(before, loss)
+        exchange[path[-1]] = sent
+        return Effect(flows, exchange)
+
+    def energy_mwh(self, trade: Trade) -> float:
+        """Energy sent by the exporter over the horizon, MWh."""
+        return float(np.asarray(trade.mw) @ self.products.hours)
+
+    def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> dict[str, float]:
+        """Charge of each transit country per MWh sent by the exporter."""
+        return {
+            receiver: self.graph.edges[sender, receiver]["wheeling_eur_per_mwh"]
+            for sender, receiver in path_edges(path)[:-1]
+        }
+
+    def transfers_eur(self, trade: Trade) -> dict[str, float]:
+        """Who pays (positive) and who is paid (negative) for a trade, EUR; sums to zero."""
+        energy = self.energy_mwh(trade)
+        transfers = {trade.exporter: -trade.price_eur_per_mwh * energy}
+        transfers[trade.importer] = trade.price_eur_per_mwh * energy
+        for country, charge in self.wheeling_eur_per_mwh(trade.path).items():
+            transfers[country] = transfers.get(country, 0.0) - charge * energy
+            transfers[trade.importer] += charge * energy
+        return transfers
+
+    def book(self, trade: Trade) -> None:
+        """Enter a trade.
+
+        Raises
+        ------
+        RuleBroken
+            If the path does not exist, a quantity is negative or a limit would be exceeded; the
+            ledger is then unchanged.
+        """
+        self._check_path(trade)
+        effect = self.effect(trade.path, np.asarray(trade.mw))
+        for (sender, receiver), flow in effect.flow_mw.items():
+            excess = float((flow - self.graph.edges[sender, receiver]["capacity_mw"][sender]).max())
+            if excess > FLOW_TOLERANCE_MW:
+                raise RuleBroken(
+                    f"capacity: trade {trade.name} exceeds {sender}>{receiver} by {excess:.6g} MW"
+                )
+        for (sender, receiver), flow in effect.flow_mw.items():
+            name = self.graph.edges[sender, receiver]["name"]
+            self.flows_mw[name] = flow if sender < receiver else -flow
+        for country, amount in self.transfers_eur(trade).items():
+            self.payments_eur[country] += amount
+        self.trades.append(trade)
+
+    def transfer(self, amounts_eur: Mapping[str, float]) -> None:
+        """Enter side payments, EUR paid by each country; they must sum to zero."""
+        total = sum(amounts_eur.values())
+        if abs(total) > 1e-6 * max(1.0, *(abs(a) for a in amounts_eur.values())):
+            raise RuleBroken(f"budget: transfers sum to {total:.6g} EUR")
+        for country, amount in amounts_eur.items():
+            self.payments_eur[country] += amount
+
+    def check_budget(self) -> None:
+        """Payments sum to zero."""
+        total = sum(self.payments_eur.values())
+        scale = max(1.0, *(abs(p) for p in self.payments_eur.values()))
+        if abs(total) > 1e-9 * scale:
+            raise RuleBroken(f"budget: payments sum to {total:.6g} EUR")
+
+    def check_balance(self) -> None:
+        """In every snapshot net imports and losses of all countries sum to zero."""
+        total = sum(self.exchange_mw(c) for c in self.graph.nodes)
+        for a, b, data in self.graph.edges(data=True):
+            total = total + data["loss"] * np.abs(self.flow_mw(a, b))
+        scale = max(1.0, *(float(np.abs(f).max()) for f in self.flows_mw.values()), 1.0)
+        worst = float(np.abs(total).max())
+        if worst > 1e-9 * scale:
+            raise RuleBroken(f"balance: {worst:.6g} MW appear from nowhere")
+
+    def _check_path(self, trade: Trade) -> None:
+        path = trade.path
+        if (path[0], path[-1]) != (trade.exporter, trade.importer) or len(set(path)) < len(path):
+            raise RuleBroken(f"path: {trade.name} does not lead from exporter to importer")
+        for sender, receiver in path_edges(path):
+            if not self.graph.has_edge(sender, receiver):
+                raise RuleBroken(f"path: {trade.name}: no interconnector {sender}-{receiver}")
+        least = min(trade.mw, default=0.0)
+        if least < 0:
+            raise RuleBroken(f"quantity: trade {trade.name} has a negative amount, {least:.6g} MW")
