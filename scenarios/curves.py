@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -38,7 +39,8 @@ def load_curves(document: YamlFile, settings: Settings, changes: Overrides) -> d
         raise document.error("a scenario of kind cost_curves needs a 'curves' list of countries")
     _change_curves(items, changes)
     curves = tuple(
-        _validated(document, ("curves", i), item, CostCurve) for i, item in enumerate(items)
+        _validated(document, ("curves", i), item, CostCurve, _changed_fields(item, changes))
+        for i, item in enumerate(items)
     )
     _check_curves(document, curves, settings)
     edges = _load_edges(document, settings, {c.country: c.name for c in curves})
@@ -68,10 +70,24 @@ def _change_curves(items: list[dict[str, Any]], changes: Overrides) -> None:
                 f"--set {change.text}: unknown country '{change.key}'"
                 f"{did_you_mean(change.key, by_code)}"
             )
+        if change.column == "country":
+            raise ScenarioError(f"--set {change.text}: the code of a country cannot be changed")
         change_mapping(by_code[change.key], change, CostCurve.model_fields)
 
 
-def _validated(document: YamlFile, place: KeyPath, item: dict[str, Any], model: type[M]) -> M:
+def _changed_fields(item: dict[str, Any], changes: Overrides) -> set[str]:
+    """Fields of a country that ``--set`` has changed."""
+    code = str(item.get("country"))
+    return {change.column for change in changes.of_table("curves") if change.key == code}
+
+
+def _validated(
+    document: YamlFile,
+    place: KeyPath,
+    item: dict[str, Any],
+    model: type[M],
+    changed: Collection[str] = (),
+) -> M:
     """Validate one entry of a block; report the line of the first mistake."""
     for key in item:
         if key not in model.model_fields:
@@ -86,7 +102,8 @@ def _validated(document: YamlFile, place: KeyPath, item: dict[str, Any], model: 
         name = str(inner[0]) if inner else str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "missing":
             raise document.error(f"'{name}' is missing; add it", place) from None
-        raise document.error(explain(first, name), (*place, *inner)) from None
+        note = " (given with --set)" if name in changed else ""
+        raise document.error(explain(first, name) + note, (*place, *inner)) from None
 
 
 def _check_curves(document: YamlFile, curves: tuple[CostCurve, ...], settings: Settings) -> None:

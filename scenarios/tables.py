@@ -257,7 +257,10 @@ def _bad_pattern(value: str, pattern: str) -> str:
     """Advice on a code or color of the wrong form."""
     if pattern.startswith("^#"):
         return f"'{value}' is not a color; write it as #rrggbb"
-    return f"'{value}' is not a valid code; use letters, digits and '_', starting with a letter"
+    return (
+        f"'{value}' is not a code; write the code from countries.csv, not the name (a code has "
+        "letters, digits and '_' and starts with a letter)"
+    )
 
 
 def _unit_note(name: str) -> str:
