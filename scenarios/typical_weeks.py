@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HOURS_PER_WEEK = 168
+_NEGLIGIBLE = 1e-12  # smaller values count as zero, or the factors of scaling would overflow
 _QUANTILES = np.linspace(0.02, 0.98, 25)
 
 
@@ -186,6 +187,7 @@ def scale_to_mean(values: Floats, mean: float, upper: float | None = None) -> Fl
     """
     if mean <= 0:
         return np.zeros_like(values)
+    values = np.where(values > _NEGLIGIBLE, values, 0.0)
     if values.sum() <= 0:
         return np.full_like(values, mean)
     if upper is None:
