@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.errors import ScenarioError, did_you_mean
-from scenarios.schema import Line
+from scenarios.schema import Line, PolicySwitches
 from scenarios.tables import Table, check_known
 
 WEATHER_CARRIERS = ("solar", "onwind", "CSP")
+HYDRO_CARRIERS = {"reservoir": "hydro_reservoir", "ror": "ror", "PHS": "PHS"}
+_POLICY_COLUMNS = {
+    "co2_caps": "co2_cap_mt",
+    "reserve_margins": "reserve_margin",
+    "self_sufficiency": "self_sufficiency",
+}
 _DAY_TYPES = ("weekday", "saturday", "sunday")
 
 
@@ -32,6 +38,7 @@ def check_tables(folder: Path, tables: dict[str, Table[Any]]) -> None:
     for name in ("fuels", "fleet", "candidates"):
         check_known(tables[name], "carrier", carriers, "carrier")
     _check_demand(countries, tables)
+    _check_hydro(carriers, tables)
     _check_weather(folder, tables)
     check_line_ends(tables["lines"], countries)
     _check_load_shape(tables)
@@ -47,6 +54,38 @@ def _check_demand(countries: dict[str, str], tables: dict[str, Table[Any]]) -> N
                 "demand; add a row for it",
                 file=tables["demand"].path,
                 column="country",
+            )
+
+
+def _check_hydro(carriers: dict[str, str], tables: dict[str, Table[Any]]) -> None:
+    """Hydro power has a table of its own, and its carriers must be technologies."""
+    for number, row in tables["hydro"].numbered():
+        if HYDRO_CARRIERS[row.kind] not in carriers:
+            raise ScenarioError(
+                f"technologies.csv has no row '{HYDRO_CARRIERS[row.kind]}'; add it",
+                file=tables["hydro"].path,
+                row=number,
+                column="kind",
+            )
+    for name in ("fleet", "candidates"):
+        for number, row in tables[name].numbered():
+            if row.carrier in HYDRO_CARRIERS.values():
+                raise ScenarioError(
+                    f"'{row.carrier}' is hydro power; move the row to hydro.csv",
+                    file=tables[name].path,
+                    row=number,
+                    column="carrier",
+                )
+
+
+def check_policy(table: Table[Any], switches: PolicySwitches) -> None:
+    """A policy that is switched on must bind at least one country."""
+    for switch, column in _POLICY_COLUMNS.items():
+        if getattr(switches, switch) and all(getattr(r, column) is None for r in table.rows):
+            raise ScenarioError(
+                f"policy.{switch} is on but no country has a value; fill it in or switch it off",
+                file=table.path,
+                column=column,
             )
 
 

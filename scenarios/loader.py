@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scenarios import schema
-from scenarios.checks import check_file_names, check_tables
+from scenarios.checks import check_file_names, check_policy, check_tables
 from scenarios.curves import load_curves
 from scenarios.errors import ScenarioError, did_you_mean, explain_unknown
 from scenarios.interconnectors import change_interconnectors, merge_lines
@@ -185,6 +185,7 @@ def _load_tables(folder: Path, settings: Settings, changes: Overrides) -> dict[s
     check_file_names(folder, {spec.file for spec in TABLES.values()})
     tables = {name: _load_table(folder, name, changes) for name in TABLES}
     check_tables(folder, tables)
+    check_policy(tables["policy"], settings.policy)
     merged = merge_lines(
         tables["lines"].rows, settings.line_statuses, settings.wheeling_eur_per_mwh
     )

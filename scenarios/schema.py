@@ -212,6 +212,9 @@ class CostCurve(Row):
             raise ValueError(
                 "give either intercept_eur_per_mwh and slope_eur_per_mwh_per_mw, or blocks"
             )
+        prices = [price for _, price in self.blocks or ()]
+        if prices != sorted(prices):
+            raise ValueError("list the blocks from the cheapest to the dearest")
         return self
 
 

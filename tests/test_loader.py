@@ -301,6 +301,19 @@ def test_wind_and_sun_need_a_resource(folder: Folder) -> None:
     assert "NA has solar here but no row for it in resources.csv" in str(folder.error())
 
 
+def test_hydro_belongs_in_its_own_table(folder: Folder) -> None:
+    folder.set_cell("fleet.csv", 4, "carrier", "ror")
+    assert "fleet.csv, row 4, column carrier: 'ror' is hydro power" in str(folder.error())
+
+
+def test_policy_that_binds_nobody(folder: Folder) -> None:
+    rows = folder.read("policy.csv")
+    folder.write("policy.csv", rows[:1])
+    assert load_scenario(folder.path).policy == ()
+    with pytest.raises(ScenarioError, match=r"policy\.co2_caps is on but no country"):
+        load_scenario(folder.path, {"policy.co2_caps": True})
+
+
 def test_missing_hours_of_the_load_shape(folder: Folder) -> None:
     rows = folder.read("load_shape.csv")
     gone = folder.row_where("load_shape.csv", month="7", day_type="sunday", hour="13")

@@ -271,6 +271,7 @@ def test_own_scenario_is_named_after_its_folder_and_sorted(tmp_path: Path) -> No
         ("demand_mw: 5\n", "demand_mw: .nan\n", 7, "demand_mw"),
         ("demand_mw: [5, 6]", "demand_mw: [5]", 10, "1 values but the scenario has 2 snapshots"),
         ("    blocks: [[10, 20]]\n", "", 6, "give either"),
+        ("[[10, 20]]", "[[10, 20], [10, 5]]", 6, "from the cheapest to the dearest"),
         ("country: NO", "country: Z", 9, "stands twice"),
         ("country_b: NO", "country_b: NN", 15, "unknown country 'NN'; known: NO, Z"),
         ("country_b: NO", "country_b: Z", 15, "same country"),
