@@ -1,0 +1,85 @@
+"""What countries say to each other in the prototype's bilateral bids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from protocols.messages import Body
+
+
+@dataclass(frozen=True)
+class QuotaCall(Body):
+    """Asks a country to tell ``partner`` how many MWh of a product it may still trade.
+
+    ``traded_mwh`` lists the country's awards in this product so far, in order.
+    """
+
+    partner: str
+    product: int
+    traded_mwh: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quota(Body):
+    """Answer to :class:`QuotaCall`: the energy budget left, a whole number of MWh."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("mwh",)
+    product: int
+    mwh: float
+
+
+@dataclass(frozen=True)
+class BidCall(Body):
+    """Invites a country to bid for an import of ``mwh`` from ``partner``, under these terms."""
+
+    partner: str
+    product: int
+    mwh: float
+    margin: float
+    fee_eur_per_mwh: float
+    bid_sign: int
+
+
+@dataclass(frozen=True)
+class Bid(Body):
+    """An importer's bid to the exporter: all of ``mwh`` or nothing, at a price in EUR/MWh."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
+    product: int
+    mwh: float
+    price_eur_per_mwh: float
+
+
+@dataclass(frozen=True)
+class ExportCost(Body):
+    """An exporter's marginal cost of exporting, EUR/MWh, told to whoever bids.
+
+    The prototype wrote it onto the bid that both sides read. It is a leak; here it is a message
+    that says so.
+    """
+
+    discloses: ClassVar[tuple[str, ...]] = ("cost_eur_per_mwh",)
+    product: int
+    cost_eur_per_mwh: float
+
+
+@dataclass(frozen=True)
+class ChoiceCall(Body):
+    """Asks a country which of the bids between it and ``partner`` it accepts."""
+
+    partner: str
+    product: int
+    margin: float
+    fee_eur_per_mwh: float
+
+
+@dataclass(frozen=True)
+class Choice(Body):
+    """Answer to :class:`ChoiceCall`: whose bid is accepted, ``None`` for neither.
+
+    A country to which no bid is worth anything stays silent, and is out for good.
+    """
+
+    product: int
+    importer: str | None = None
