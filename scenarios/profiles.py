@@ -296,8 +296,9 @@ def clear_sky(latitude: float, longitude: float, index: pd.DatetimeIndex) -> tup
 def sun_availability(resource: Resource, calendar: Calendar, field: LatentField) -> Array:
     """Hourly output of photovoltaics or of solar thermal power, shape (8760,), 0 to 1.
 
-    Photovoltaics lie flat: with the metered clearness a horizontal plane gives the tabled seasons
-    to a few per cent before any scaling, a tilted one does not. Solar thermal power follows the
+    Photovoltaics lie flat: with the metered clearness a horizontal plane gives South Africa's
+    tabled seasons to 6 % before any scaling, a tilted one misses winter by a third. Cloudier
+    countries are scaled down to their table. Solar thermal power follows the
     direct beam and spreads it over the hours of its storage.
     """
     site = resource.site_latitude, resource.site_longitude
