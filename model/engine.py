@@ -27,7 +27,7 @@ class Party(Typing):
 
 
 @dataclass
-class Exchangeables:
+class Tally:
     """Tally of one protocol run."""
 
     messages: int = 0
@@ -83,13 +83,13 @@ class Engine:
         self,
         parties: Mapping[str, Party],
         workers: int = 1,
-        on_batch: Callable[[Exchangeables], None] | None = None,
+        on_batch: Callable[[Tally], None] | None = None,
     ) -> None:
         self.parties = parties
         self.workers = workers
         self.on_batch = on_batch
 
-    def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Exchangeables]:
+    def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
         """Hold one negotiation; awarded trades are booked into ``ledger``.
 
         Raises
@@ -97,7 +97,7 @@ class Engine:
         RuleBroken
             If the protocol sends off the graph, or awards what the ledger refuses.
         """
-        tally = Exchangeables()
+        tally = Tally()
         awarded = len(ledger.trades)
         conversation = protocol.run(market)
         replies: list[Message | None] = []
@@ -115,7 +115,7 @@ class Engine:
         return outcome, tally
 
     def _deliver(
-        self, batch: list[Message], ledger: Ledger, tally: Exchangeables
+        self, batch: list[Message], ledger: Ledger, tally: Tally
     ) -> list[Message | None]:
         for message in batch:
             self._check_channel(message, ledger.graph)

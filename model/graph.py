@@ -32,18 +32,6 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
     return graph
 
 
-def trading_paths(graph: nx.Graph, max_hops: int) -> list[tuple[str, ...]]:
-    """All simple paths of at most ``max_hops`` interconnectors, each once, shortest first.
-
-    A path starts at its alphabetically first end; the other direction is its reverse.
-    """
-    paths: list[tuple[str, ...]] = []
-    order = {c: i for i, c in enumerate(graph.nodes)}
-    for a in graph.nodes:
-        for b in graph.nodes:
-            if a < b:
-                paths.extend(tuple(p) for p in nx.all_simple_paths(graph, a, b, cutoff=max_hops))
-    return sorted(paths, key=lambda p: (len(p), [order[c] for c in p]))
 
 
 def sent_mw(flow_mw: np.ndarray, loss: float) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""What an agent knows privately of its own cost around its present exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.problem import Plan, PlanningProblem
+from protocols.products import Products
+
+_REMEMBERED_PLANS = 6
+
+
+@dataclass(frozen=True)
+class MarginalCosts:
+    """Marginal cost of importing and exporting each product, EUR/MWh.
+
+    ``mc_import`` is what one MWh less of own supply saves over the step, ``mc_export`` what one
+    MWh more costs; convexity makes ``mc_import <= mc_export``.
+    """
+
+    mc_import: np.ndarray
+    mc_export: np.ndarray
+
+
+class Valuation:
+    """Private valuation of a country, by re-solving or from duals.
+
+    Parameters
+    ----------
+    problem : PlanningProblem
+    products : Products
+    """
+
+    def __init__(self, problem: PlanningProblem, products: Products) -> None:
+        self.problem = problem
+        self.products = products
+        self._plans: dict[bytes, Plan] = {}
+
+    def plan(self, exchange_mw: np.ndarray) -> Plan:
+        """Plan at an exchange; the last few are remembered."""
+        key = np.round(exchange_mw, 6).tobytes()
+        plan = self._plans.pop(key, None)
+        if plan is None:
+            plan = self.problem.solve(exchange_mw)
+        self._plans[key] = plan
+        if len(self._plans) > _REMEMBERED_PLANS:
+            del self._plans[next(iter(self._plans))]
+        return plan
+
+    def forget(self) -> None:
+        """Drop remembered plans and the solver's path to its present state."""
+        self._plans.clear()
+        self.problem.rewind()
+
+    def marginal_value(self, exchange_mw: np.ndarray) -> np.ndarray:
+        """Free estimate from duals: marginal value of each product, EUR/MWh."""
+        return self.products.average(self.plan(exchange_mw).price_eur_per_mwh)
+
+    def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
+        """Perturb demand by a step of each product, up and down, and re-solve.
+
+        Parameters
+        ----------
+        exchange_mw : ndarray, shape (snapshots,)
+        step_mw : ndarray, shape (products,)
+            Positive steps, MW.
+        """
+        base = self.plan(exchange_mw).cost_eur
+        lower, upper = np.empty(len(step_mw)), np.empty(len(step_mw))
+        for k, step in enumerate(step_mw):
+            delta = step * self.products.shape[k]
+            energy = step * self.products.hours[k]
+            lower[k] = (base - self.problem.cost(exchange_mw + delta)) / energy
+            upper[k] = (self.problem.cost(exchange_mw - delta) - base) / energy
+        return MarginalCosts(lower, upper)
+
+    def curve(self, exchange_mw: np.ndarray, product: int, steps_mw: np.ndarray) -> np.ndarray:
+        """Average value of each block between consecutive quantities, EUR/MWh.
+
+        Parameters
+        ----------
+        exchange_mw : ndarray, shape (snapshots,)
+        product : int
+        steps_mw : ndarray, shape (n,)
+            Increasing changes of net import, negative for export; 0 need not be among them.
+
+        Returns
+        -------
+        ndarray, shape (n - 1,)
+            Not increasing, because cost is convex.
+        """
+        shape, hours = self.products.shape[product], self.products.hours[product]
+        costs = np.array([self.problem.cost(exchange_mw + q * shape) for q in steps_mw])
+        return -np.diff(costs) / (np.diff(steps_mw) * hours)

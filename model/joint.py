@@ -1,0 +1,99 @@
+"""The joint network of all countries, and the planner that sees everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import networkx as nx
+import numpy as np
+import pypsa
+import xarray as xr
+
+from agents.policy import PolicyInForce, add_policy_constraints
+from agents.singletons import singleton_rows_to_bounds
+from protocols.products import Products
+
+# Interior point without crossover is by far the fastest for the large joint LP (COORDINATION).
+HIPO_OPTIONS = {"solver": "hipo", "run_crossover": "off", "threads": 2, "output_flag": False}
+TRADE = "trade"
+
+
+def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pypsa.Network:
+    """Merge the countries' networks and join them by lossy Links, one per direction.
+
+    Parameters
+    ----------
+    networks : mapping of str to pypsa.Network
+        The agents' own networks; copied, not changed.
+    graph : networkx.Graph
+        Interconnection graph.
+    """
+    first, *rest = networks.values()
+    joint = first.copy()
+    joint.name = "planner"
+    for n in rest:
+        joint.merge(n, components_to_skip=["Carrier"], inplace=True)
+    joint.add("Carrier", TRADE, nice_name="Interconnector", color="#8a1caf")
+    for a, b, data in graph.edges(data=True):
+        for sender, receiver in ((a, b), (b, a)):
+            joint.add(
+                "Link",
+                f"{sender}>{receiver}",
+                bus0=sender,
+                bus1=receiver,
+                carrier=TRADE,
+                p_nom=data["capacity_mw"][sender],
+                efficiency=1 - data["loss"],
+            )
+    return joint
+
+
+def restrict_to_products(n: pypsa.Network, products: Products) -> None:
+    """Hold the flow of every Link constant over the snapshots a product delivers in.
+
+    Products must cover each snapshot once, as :func:`protocols.products.make_products` makes them.
+    """
+    flow = n.model.variables["Link-p"]
+    product_of = products.shape.argmax(axis=0)
+    leader = np.array([np.flatnonzero(product_of == k)[0] for k in product_of])
+    follows = np.flatnonzero(leader != np.arange(len(leader)))
+    if len(follows) == 0:
+        return
+    one = flow.isel(snapshot=follows)
+    other = flow.isel(snapshot=leader[follows]).assign_coords(snapshot=one.coords["snapshot"])
+    n.model.add_constraints(one - other == 0, name="Link-product")
+
+
+def plan_jointly(
+    n: pypsa.Network,
+    policies: Mapping[str, PolicyInForce],
+    products: Products | None = None,
+) -> float:
+    """Minimise the cost of all countries together, EUR/a.
+
+    Parameters
+    ----------
+    n : pypsa.Network
+        From :func:`joint_network`; the solution is written into it.
+    policies : mapping of str to PolicyInForce
+    products : Products, optional
+        Restricts exchange to these products, which gives the ceiling of their family.
+
+    Raises
+    ------
+    RuntimeError
+        If the solver does not reach optimality.
+    """
+    n.optimize.create_model(include_objective_constant=False)
+    for country, policy in policies.items():
+        add_policy_constraints(n, country, policy)
+    singleton_rows_to_bounds(n.model)
+    if products is not None:
+        restrict_to_products(n, products)
+    status, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS)
+    if status != "ok":
+        raise RuntimeError(f"planner: the solver ended with {condition}")
+    n.optimize.assign_solution()
+    n.optimize.assign_duals()
+    n.optimize.post_processing()
+    return float(n.model.objective.value)
