@@ -1,4 +1,4 @@
-"""The private half of bilateral bids: wishes at posted prices and limit prices of bundles."""
+"""The private half of bilateral bids: wishes at posted prices and limits of bundles."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import Protocol as Typing
 
 import numpy as np
 
-from agents.problem import Plan
+from agents.problem import Terms
 from agents.valuation import Valuation
-from protocols.messages import Award, Limit, LimitCall, Message, Wish, WishCall
+from protocols.messages import (
+    Body,
+    Interest,
+    InterestCall,
+    Limit,
+    LimitCall,
+    Message,
+    Wish,
+    WishCall,
+)
 
-# Limit prices are quoted in whole cents, rounded against the counterparty.
-TICK_EUR_PER_MWH = 0.01
-# Smaller gaps between marginal value and posted price are not worth a wish, EUR/MWh.
-LEAST_GAP_EUR_PER_MWH = 0.02
+# A wish must gain at least this much, so that indifferent countries keep silent, EUR/MWh.
+LEAST_GAIN_EUR_PER_MWH = 0.02
+WISH_DECIMALS = 3  # kW
 
 
 class PublicLedger(Typing):
@@ -42,61 +50,73 @@ class Bidder:
     def __init__(self, country: str, valuation: Valuation) -> None:
         self.country = country
         self.valuation = valuation
-        self._tried: list[Plan] = []
-
-    def forget(self) -> None:
-        """Drop the points tried since the last trade."""
-        self._tried.clear()
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
-        """Reply to a wish call, a limit call or an award."""
+        """Reply to a wish call or a limit call; keep silent otherwise."""
         body = message.body
+        if isinstance(body, InterestCall):
+            return self._reply(
+                message, body.path[-1], body.path[1:-1], self._interest(body, ledger)
+            )
         if isinstance(body, WishCall):
             return self._reply(message, body.path[-1], body.path[1:-1], self._wish(body, ledger))
         if isinstance(body, LimitCall):
-            exporting = body.path[0] == self.country
-            path = body.path if exporting else body.path[::-1]
-            return self._reply(message, path[-1], path[1:-1], self._limit(body, ledger, exporting))
-        if isinstance(body, Award):
-            self._tried.clear()
+            first = body.legs[0].path
+            path = first if first[0] == self.country else first[::-1]
+            return self._reply(message, path[-1], path[1:-1], self._limit(body, ledger))
         return None
 
     def _reply(
-        self, message: Message, receiver: str, via: tuple[str, ...], body: Wish | Limit
+        self, message: Message, receiver: str, via: tuple[str, ...], body: Body
     ) -> Message:
         return Message(self.country, receiver, "propose", body, message.round, via)
 
-    def _marginal_price(self, ledger: PublicLedger) -> np.ndarray:
-        # At a kink one dual is one of many. Averaging those of the points tried since the last
-        # trade finds the direction in which all of them agree.
-        here = self.valuation.plan(ledger.exchange_mw(self.country))
-        return np.mean([p.price_eur_per_mwh for p in (here, *self._tried)], axis=0)
+    def _interest(self, call: InterestCall, ledger: PublicLedger) -> Interest:
+        # By convexity one subgradient that sees no gain proves that no amount gains, so that a
+        # country without interest need not solve anything.
+        value = self.valuation.marginal_value(ledger.exchange_mw(self.country))
+        import_price, export_price, _ = self._border_prices(call, ledger)
+        side = np.where(value > import_price, 1, np.where(value < export_price, -1, 0))
+        return Interest(tuple(int(s) for s in side))
 
     def _wish(self, call: WishCall, ledger: PublicLedger) -> Wish:
-        products = self.valuation.products
-        price = self._marginal_price(ledger)
-        posted = np.asarray(call.price_eur_per_mwh)
-        cost = products.average(price)
-        small_mw = 1e-3
-        inward = call.path[::-1]
-        effect = ledger.effect(inward, np.full(len(products), small_mw))
-        arriving = effect.exchange_mw[self.country] / small_mw
-        value = products.average(price * arriving) - sum(
-            ledger.wheeling_eur_per_mwh(inward).values()
+        import_price, export_price, arriving = self._border_prices(call, ledger)
+        terms = Terms(
+            import_price=import_price,
+            export_price=export_price,
+            import_limit_mw=np.asarray(call.receive_limit_mw) * arriving,
+            export_limit_mw=np.asarray(call.send_limit_mw),
         )
-        side = np.where(value > posted + LEAST_GAP_EUR_PER_MWH, 1, 0)
-        side = np.where(cost < posted - LEAST_GAP_EUR_PER_MWH, -1, side)
-        return Wish(tuple(int(s) for s in side))
+        change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
+        mw = np.where(change > 0, change / arriving, change)
+        return Wish(tuple(np.round(mw, WISH_DECIMALS).tolist()))
 
-    def _limit(self, call: LimitCall, ledger: PublicLedger, exporting: bool) -> Limit:
-        mw = np.asarray(call.mw)
-        energy = float(mw @ self.valuation.products.hours)
+    def _border_prices(
+        self, call: InterestCall | WishCall, ledger: PublicLedger
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Import and export price at the own border, EUR/MWh, and the share that arrives here."""
+        posted = np.asarray(call.price_eur_per_mwh)
+        inward = call.path[::-1]
+        arriving = self._arriving_share(inward, ledger)
+        charges = sum(ledger.wheeling_eur_per_mwh(inward).values())
+        gain = LEAST_GAIN_EUR_PER_MWH
+        return (posted + charges + gain) / arriving, posted - gain, arriving
+
+    def _arriving_share(self, inward: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
+        """MW that arrive here per MW sent, at present flows (shape: products)."""
+        products, little_mw = self.valuation.products, 1e-3
+        effect = ledger.effect(inward, np.full(len(products), little_mw))
+        return products.average(effect.exchange_mw[self.country]) / little_mw
+
+    def _limit(self, call: LimitCall, ledger: PublicLedger) -> Limit:
         here = ledger.exchange_mw(self.country)
+        there, charges = here, 0.0
+        for leg in call.legs:
+            mw = np.asarray(leg.mw)
+            there = there + ledger.effect(leg.path, mw).exchange_mw[self.country]
+            if leg.path[-1] == self.country:
+                energy = float(mw @ self.valuation.products.hours)
+                charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
         before = self.valuation.plan(here)
-        after = self.valuation.plan(here + ledger.effect(call.path, mw).exchange_mw[self.country])
-        self._tried.append(after)
-        per_mwh = (after.cost_eur - before.cost_eur) / energy
-        if exporting:
-            return Limit(math.ceil(per_mwh / TICK_EUR_PER_MWH) * TICK_EUR_PER_MWH)
-        charges = sum(ledger.wheeling_eur_per_mwh(call.path).values())
-        return Limit(math.floor((-per_mwh - charges) / TICK_EUR_PER_MWH) * TICK_EUR_PER_MWH)
+        after = self.valuation.plan(there)
+        return Limit(math.ceil(after.cost_eur - before.cost_eur + charges))

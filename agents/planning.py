@@ -1,41 +1,29 @@
 """A country's capacity-expansion problem: a PyPSA network kept hot in the solver.
 
-The linopy model is built once. Exchange enters as the right-hand side of the nodal balance; a
-best response frees the bounds of one extra variable per snapshot. linopy's persistent solver
-passes just the changes on, and simplex goes on from the last basis.
+The linopy model is built once. Exchange enters as the right-hand side of the nodal balance. Two
+extra variables per product, import and export, serve best responses and trials around the present
+exchange: fixed at an amount they are the same as a change of the right-hand side, but leave the
+basis of the last response nearly optimal.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+import linopy
 import numpy as np
 import pypsa
 import xarray as xr
-from linopy.solvers import Solver
 
+from agents.hot_model import HotModel
 from agents.policy import PolicyInForce, add_policy_constraints
-from agents.problem import Plan, PlanningError, PlanningProblem
+from agents.problem import Plan, PlanningError, PlanningProblem, Terms
 from agents.singletons import singleton_rows_to_bounds
 
-logger = logging.getLogger(__name__)
-
-# Presolve loses the basis; devex weights are cheap to set up after it is handed over. Without
-# them the first warm solve costs as much as a cold one (COORDINATION, "HiGHS").
-HIGHS_OPTIONS: dict[str, Any] = {
-    "output_flag": False,
-    "solver": "simplex",
-    "presolve": "off",
-    "threads": 1,
-    "simplex_strategy": 1,
-    "simplex_dual_edge_weight_strategy": 1,
-}
-GUROBI_OPTIONS: dict[str, Any] = {"OutputFlag": 0, "Method": 1, "Threads": 1}
-SOLVER_OPTIONS = {"highs": HIGHS_OPTIONS, "gurobi": GUROBI_OPTIONS}
-
 BALANCE = "Bus-nodal_balance"
-NET_IMPORT = "net_import"
+IMPORT, EXPORT = "trade_import", "trade_export"
+# Exchange is matched by the trade variables if nothing larger is left over, MW.
+MATCH_MW = 1e-9
 
 
 class PypsaProblem(PlanningProblem):
@@ -47,6 +35,8 @@ class PypsaProblem(PlanningProblem):
         Country code, the name of the bus that receives the exchange.
     network : pypsa.Network
         Unsolved network of the country; it stays private to this object.
+    shape : ndarray, shape (products, snapshots)
+        Products the country can respond with.
     policy : PolicyInForce, optional
     solver : {"highs", "gurobi"}
     """
@@ -55,16 +45,18 @@ class PypsaProblem(PlanningProblem):
         self,
         country: str,
         network: pypsa.Network,
+        shape: np.ndarray,
         policy: PolicyInForce | None = None,
         solver: str = "highs",
     ) -> None:
         self.country = country
         self.network = network
         self.policy = policy or PolicyInForce()
-        self.solver_name = solver
+        self.shape = shape
         self.weights_h = network.snapshot_weightings.objective.to_numpy(dtype=float)
         self.solves = 0
-        self._build()
+        self._hours = shape @ self.weights_h
+        self._build(solver)
 
     @property
     def demand_mw(self) -> np.ndarray:
@@ -74,124 +66,147 @@ class PypsaProblem(PlanningProblem):
 
     def solve(self, exchange_mw: np.ndarray) -> Plan:
         """Plan for a given net import; see :class:`PlanningProblem`."""
-        self._set_exchange(exchange_mw)
-        result = self._run()
+        result = self._solve_at(exchange_mw)
+        dual = np.asarray(result.solution.dual)[self._balance_labels]
         return Plan(
-            cost_eur=float(result.solution.objective),
-            price_eur_per_mwh=self._balance_dual(result) / self.weights_h,
+            cost_eur=self._cost_eur(result),
+            price_eur_per_mwh=dual / self.weights_h,
             exchange_mw=np.array(exchange_mw, dtype=float),
         )
 
-    def respond(
-        self, price_eur_per_mwh: np.ndarray, lower_mw: np.ndarray, upper_mw: np.ndarray
-    ) -> np.ndarray:
-        """Cheapest net import at given prices; see :class:`PlanningProblem`."""
-        self._set_exchange(np.zeros_like(self.weights_h))
-        self._set_response(price_eur_per_mwh, lower_mw, upper_mw)
-        try:
-            result = self._run()
-            start, end = self._net_import.range
-            return np.array(result.solution.primal[start:end], dtype=float)
-        finally:
-            zero = np.zeros_like(self.weights_h)
-            self._set_response(zero, zero, zero)
+    def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
+        """Best trade at given prices; see :class:`PlanningProblem`."""
+        self._place(exchange_mw)
+        bought, sold = _parts(self._fixed_mw)
+        self._set_trade(bought, bought + terms.import_limit_mw, sold, sold + terms.export_limit_mw)
+        self._set_prices(terms.import_price * self._hours, -terms.export_price * self._hours)
+        primal = np.asarray(self._run().solution.primal)
+        change = (primal[self._import_labels] - bought) - (primal[self._export_labels] - sold)
+        self._fix(self._fixed_mw + change)
+        return change
 
     def solved_network(self, exchange_mw: np.ndarray) -> pypsa.Network:
         """Copy of the network with the plan for ``exchange_mw`` written into it.
 
         The exchange itself is not a component of it, so that dispatch and load differ by it.
         """
-        self._set_exchange(exchange_mw)
-        model = self.network.model
-        model.assign_result(self._run())
-        self.network.optimize.assign_solution()
-        self.network.optimize.assign_duals()
-        self.network.optimize.post_processing()
-        solved = self.network.copy()
-        solved._objective = float(model.objective.value)
+        result = self._solve_at(exchange_mw)
+        network = self.network
+        network.model.assign_result(result)
+        network.optimize.assign_solution()
+        network.optimize.assign_duals()
+        network.optimize.post_processing()
+        solved = network.copy()
+        solved._objective = self._cost_eur(result)
         return solved
 
     def rewind(self) -> None:
-        """Drop everything the solver remembers except its basis."""
-        if self.solver_name == "highs":
-            highs = self._solver.solver_model
-            basis = highs.getBasis()
-            highs.clearSolver()
-            highs.setBasis(basis)
+        """Drop what the solver remembers except its basis; exchange back into the balance."""
+        self._shift_to_balance(self._balance_mw + self._fixed_mw @ self.shape)
+        self._hot.rewind()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Basis of the solver: status of every column and row."""
-        if self.solver_name != "highs":
-            return {}
-        basis = self._solver.solver_model.getBasis()
-        return {
-            "columns": np.array([int(s) for s in basis.col_status], dtype=np.int8),
-            "rows": np.array([int(s) for s in basis.row_status], dtype=np.int8),
-        }
+        """Basis of the solver."""
+        return self._hot.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Start the next solve from a recorded basis."""
-        if not state:
-            return
-        import highspy
+        self._hot.restore(state)
 
-        basis = highspy.HighsBasis()
-        basis.col_status = [highspy.HighsBasisStatus(int(s)) for s in state["columns"]]
-        basis.row_status = [highspy.HighsBasisStatus(int(s)) for s in state["rows"]]
-        basis.valid = True
-        highs = self._solver.solver_model
-        highs.clearSolver()
-        highs.setBasis(basis)
-
-    def _build(self) -> None:
+    def _build(self, solver: str) -> None:
         model = self.network.optimize.create_model(include_objective_constant=False)
         add_policy_constraints(self.network, self.country, self.policy)
+        bought, sold = self._add_trade_variables(model)
+        singleton_rows_to_bounds(model)
         balance = model.constraints[BALANCE]
-        snapshot = balance.coords["snapshot"]
-        zero = xr.DataArray(np.zeros(snapshot.size), coords={"snapshot": snapshot})
-        self._net_import = model.add_variables(lower=zero, upper=zero, name=NET_IMPORT)
+        column = list(balance.coords["name"].values).index(self.country)
+        labels = balance.labels.transpose("snapshot", "name").values[:, column]
+        self._hot = HotModel(model, solver)
+        self._balance_labels = labels
+        self._balance_rows = self._hot.row_positions(labels)
+        self._own_demand_mw = balance.rhs.transpose("snapshot", "name").values[:, column].copy()
+        self._import_labels = bought.labels.values
+        self._export_labels = sold.labels.values
+        self._trade_columns = np.concatenate(
+            [self._hot.column_positions(variable) for variable in (bought, sold)]
+        )
+        self._prices = np.zeros(2 * len(self.shape))
+        self._fixed_mw = np.zeros(len(self.shape))
+        self._balance_mw = np.zeros(len(self.weights_h))
+
+    def _add_trade_variables(
+        self, model: linopy.Model
+    ) -> tuple[linopy.Variable, linopy.Variable]:
+        balance = model.constraints[BALANCE]
+        product = xr.DataArray(np.arange(len(self.shape)), dims="product")
+        product = product.assign_coords(product=product)
+        zero = xr.zeros_like(product, dtype=float)
+        bought, sold = (
+            model.add_variables(lower=zero, upper=zero, name=name) for name in (IMPORT, EXPORT)
+        )
         own_bus = xr.DataArray(
             (balance.coords["name"].values == self.country).astype(float),
             coords={"name": balance.coords["name"]},
         )
-        balance.lhs = balance.lhs + self._net_import * own_bus
-        self._cost = model.objective.expression
-        model.objective = self._cost + (self._net_import * 0.0).sum()
-        singleton_rows_to_bounds(model)
-        self._balance = model.constraints[BALANCE]
-        self._own_demand = self._balance.rhs.values.copy()
-        self._own_column = int(np.flatnonzero(own_bus.values)[0])
-        self._solver = Solver.from_name(
-            self.solver_name,
-            model,
-            io_api="direct",
-            options=SOLVER_OPTIONS[self.solver_name],
-            track_updates=True,
+        shape = xr.DataArray(
+            self.shape,
+            coords={"product": product, "snapshot": balance.coords["snapshot"]},
+            dims=("product", "snapshot"),
         )
+        balance.lhs = balance.lhs + ((bought - sold) * shape).sum("product") * own_bus
+        model.objective += (0.0 * bought).sum() + (0.0 * sold).sum()
+        return bought, sold
 
-    def _set_exchange(self, exchange_mw: np.ndarray) -> None:
-        rhs = self._own_demand.copy()
-        rhs[:, self._own_column] -= exchange_mw
-        self._balance.update(rhs=xr.DataArray(rhs, self._balance.rhs.coords, self._balance.rhs.dims))
+    def _solve_at(self, exchange_mw: np.ndarray) -> Any:
+        self._place(exchange_mw)
+        return self._run()
 
-    def _set_response(
-        self, price_eur_per_mwh: np.ndarray, lower_mw: np.ndarray, upper_mw: np.ndarray
+    def _place(self, exchange_mw: np.ndarray) -> None:
+        """Make the model stand at an exchange, by the trade variables if they can express it."""
+        change = exchange_mw - self._balance_mw
+        amount = (self.shape @ (self.weights_h * change)) / self._hours
+        if np.abs(change - amount @ self.shape).max(initial=0.0) <= MATCH_MW:
+            if not np.array_equal(amount, self._fixed_mw):
+                self._fix(amount)
+        else:
+            self._shift_to_balance(exchange_mw)
+
+    def _shift_to_balance(self, exchange_mw: np.ndarray) -> None:
+        if self._fixed_mw.any():
+            self._fix(np.zeros_like(self._fixed_mw))
+        changed = np.flatnonzero(exchange_mw != self._balance_mw)
+        if len(changed):
+            rhs = self._own_demand_mw - exchange_mw
+            self._hot.change(rhs=(self._balance_rows[changed], rhs[changed]))
+            self._balance_mw = np.array(exchange_mw, dtype=float)
+
+    def _fix(self, amount_mw: np.ndarray) -> None:
+        bought, sold = _parts(amount_mw)
+        self._set_trade(bought, bought, sold, sold)
+        self._fixed_mw = np.array(amount_mw, dtype=float)
+
+    def _set_trade(
+        self,
+        least_import: np.ndarray,
+        most_import: np.ndarray,
+        least_export: np.ndarray,
+        most_export: np.ndarray,
     ) -> None:
-        model = self.network.model
-        coords, dims = self._net_import.coords, self._net_import.dims
-        self._net_import.update(
-            lower=xr.DataArray(lower_mw, coords, dims), upper=xr.DataArray(upper_mw, coords, dims)
-        )
-        price = xr.DataArray(price_eur_per_mwh * self.weights_h, coords, dims)
-        model.objective = self._cost + (self._net_import * price).sum()
+        lower = np.concatenate([least_import, least_export])
+        upper = np.concatenate([most_import, most_export])
+        self._hot.change(bounds=(self._trade_columns, lower, upper))
+
+    def _set_prices(self, import_eur_per_mw: np.ndarray, export_eur_per_mw: np.ndarray) -> None:
+        self._prices = np.concatenate([import_eur_per_mw, export_eur_per_mw])
+        self._hot.change(costs=(self._trade_columns, self._prices))
+
+    def _cost_eur(self, result: Any) -> float:
+        payment = float(self._prices @ np.concatenate(_parts(self._fixed_mw)))
+        return float(result.solution.objective) - payment
 
     def _run(self) -> Any:
-        rebuilds = self._solver._rebuilds
-        self._solver.update(self.network.model)
-        result = self._solver.solve()
+        result = self._hot.solve()
         self.solves += 1
-        if self._solver._rebuilds > rebuilds:
-            logger.warning("%s: solver model rebuilt: %s", self.country, self._solver._last_rebuild_reason)
         if not result.status.is_ok:
             raise PlanningError(
                 f"{self.country}: the planning problem ended {result.status.legacy_status!r}; "
@@ -199,7 +214,7 @@ class PypsaProblem(PlanningProblem):
             )
         return result
 
-    def _balance_dual(self, result: Any) -> np.ndarray:
-        start, end = self._balance.range
-        dual = np.asarray(result.solution.dual[start:end])
-        return dual.reshape(self._balance.shape)[:, self._own_column]
+
+def _parts(amount_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Import and export part of a net amount."""
+    return np.maximum(amount_mw, 0.0), np.maximum(-amount_mw, 0.0)

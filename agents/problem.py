@@ -32,6 +32,24 @@ class Plan:
     exchange_mw: np.ndarray
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Prices and limits at which a country may trade, one entry per product.
+
+    Attributes
+    ----------
+    import_price, export_price : ndarray, shape (products,)
+        Paid for imports and earned by exports at the country's own border, EUR/MWh.
+    import_limit_mw, export_limit_mw : ndarray, shape (products,)
+        Largest amounts, MW at the country's own border.
+    """
+
+    import_price: np.ndarray
+    export_price: np.ndarray
+    import_limit_mw: np.ndarray
+    export_limit_mw: np.ndarray
+
+
 class PlanningError(RuntimeError):
     """A planning problem could not be solved; the message names country and solver status."""
 
@@ -45,12 +63,15 @@ class PlanningProblem(ABC):
         Country code.
     weights_h : ndarray, shape (snapshots,)
         Hours each snapshot stands for.
+    shape : ndarray, shape (products, snapshots)
+        MW per snapshot of one MW of each product the country can respond with.
     solves : int
         Number of optimisations made so far.
     """
 
     country: str
     weights_h: np.ndarray
+    shape: np.ndarray
     solves: int = 0
 
     @abstractmethod
@@ -62,21 +83,20 @@ class PlanningProblem(ABC):
         return self.solve(exchange_mw).cost_eur
 
     @abstractmethod
-    def respond(
-        self, price_eur_per_mwh: np.ndarray, lower_mw: np.ndarray, upper_mw: np.ndarray
-    ) -> np.ndarray:
-        """Net import the country would choose when it pays the given price for it.
+    def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
+        """Trade the country would choose at given prices, on top of a given net import.
 
         Parameters
         ----------
-        price_eur_per_mwh : ndarray, shape (snapshots,)
-        lower_mw, upper_mw : ndarray, shape (snapshots,)
-            Limits of net import; negative is export.
+        exchange_mw : ndarray, shape (snapshots,)
+            Net import to start from.
+        terms : Terms
+            Prices and limits per product.
 
         Returns
         -------
-        ndarray, shape (snapshots,)
-            A minimiser of cost plus payment, MW.
+        ndarray, shape (products,)
+            Change of net import that minimises cost plus payment, MW of each product.
         """
 
     @property

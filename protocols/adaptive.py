@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import (
     CLOCK,
     Award,
+    Interest,
+    InterestCall,
+    Leg,
     Limit,
     LimitCall,
     Message,
@@ -31,8 +35,8 @@ class PairNotes:
         Posted price and how far it moves next, EUR/MWh.
     heading : ndarray
         Sign of the last price move.
-    mw : ndarray
-        Size of the next attempt per product.
+    mw, most_mw : ndarray
+        Largest amount of the next attempt per product, and of any.
     failures, rest : int
         Unsuccessful steps in a row, and steps the pair still pauses.
     """
@@ -41,6 +45,7 @@ class PairNotes:
     stride: np.ndarray
     heading: np.ndarray
     mw: np.ndarray
+    most_mw: np.ndarray
     failures: int = 0
     rest: int = 0
 
@@ -58,25 +63,40 @@ class PairNotes:
 
 @dataclass
 class Deal:
-    """A bundle two countries are about to price: MW of each product, sent along ``path``."""
+    """A bundle two countries are about to price.
+
+    Attributes
+    ----------
+    path : tuple of str
+        From one country to the other.
+    there_mw, back_mw : ndarray, shape (products,)
+        MW sent along the path, and MW sent the other way in exchange.
+    """
 
     path: Path
-    mw: np.ndarray
-    notes: PairNotes
+    there_mw: np.ndarray
+    back_mw: np.ndarray
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The non-empty directions."""
+        both = ((self.path, self.there_mw), (self.path[::-1], self.back_mw))
+        return tuple(Leg(p, tuple(mw.tolist())) for p, mw in both if mw.any())
 
 
 @dataclass
 class AdaptiveBids(Protocol):
     """Pairs trade bundles at the middle of their limit prices; what fails is tried smaller."""
 
-    max_hops: int = 2
-    attempts: int = 3
-    price_moves: int = 4
+    max_hops: int = 3
+    attempts: int = 2
+    price_moves: int = 5
     first_share: float = 0.25
     shrink: float = 0.35
     grow: float = 1.6
-    tick_eur_per_mwh: float = 0.01
+    least_surplus_eur: float = 100.0
     opening_price_eur_per_mwh: float = 50.0
+    widen_below: float = 0.03
     tolerance: float = 2e-4
     patience: int = 3
     _pairs: dict[Path, PairNotes] = field(default_factory=dict, repr=False)
@@ -89,8 +109,10 @@ class AdaptiveBids(Protocol):
         self._recall(market)
         outcome = Outcome()
         awake = []
-        for path in trading_paths(market.graph, self.max_hops):
-            notes = self._pairs[path]
+        hops = int(market.memory.setdefault("hops", 1))
+        for path, notes in self._pairs.items():
+            if len(path) - 1 > hops:
+                continue
             if notes.rest > 0:
                 notes.rest -= 1
             else:
@@ -115,87 +137,101 @@ class AdaptiveBids(Protocol):
                 break
             limits = yield from self._ask_limits(deals, round_)
             awards: list[Message] = []
-            for deal, (ask, bid) in zip(deals, limits, strict=True):
-                used = deal.mw > 0
-                if ask is None or bid is None or bid - ask < 2 * self.tick_eur_per_mwh:
-                    deal.notes.mw[used] = deal.mw[used] * self.shrink
+            for deal, (here, there) in zip(deals, limits, strict=True):
+                notes = self._pairs[deal.path]
+                if here is None or there is None or here + there > -self.least_surplus_eur:
+                    notes.mw = notes.mw * self.shrink
                     continue
-                trade = Trade(
-                    deal.path[0],
-                    deal.path[-1],
-                    deal.path,
-                    tuple(deal.mw.tolist()),
-                    round((ask + bid) / 2, 4),
-                    round_,
-                )
-                trades.append(trade)
-                surplus += (bid - ask) * float(deal.mw @ market.products.hours)
-                grow = self.grow if attempt == 0 else 1.0
-                deal.notes.mw[used] = deal.mw[used] * grow
-                deal.notes.failures = 0
-                open_paths.remove(self._key(deal.path))
-                awards += self._award(trade, round_)
+                surplus -= here + there
+                for trade in self._trades(market, deal, (here - there) / 2, round_):
+                    trades.append(trade)
+                    awards += self._award(trade, round_)
+                if attempt == 0:
+                    notes.mw = np.minimum(notes.mw * self.grow, notes.most_mw)
+                notes.failures = 0
+                open_paths.remove(deal.path)
             if awards:
                 yield awards
         for path in open_paths:
             notes = self._pairs[path]
             notes.failures += 1
-            notes.rest = min(2 ** (notes.failures - 1) - 1, 7)
+            notes.rest = min(2**notes.failures - 1, 7)
         return trades, surplus
 
     def _find_deals(self, market: Market, paths: list[Path], round_: int) -> Any:
-        deals: dict[Path, Deal] = {}
+        hopeful = yield from self._find_interest(market, paths, round_)
+        limits = {path: self._limits(market, path) for path in hopeful}
+        if not hopeful:
+            return []
+        replies = yield [
+            self._wish_call(path, limits[path], end, round_) for path in hopeful for end in (0, 1)
+        ]
+        deals = []
+        for path, here, there in _pairwise_answers(hopeful, replies, len(market.products)):
+            sent = np.minimum(-here, there).clip(0.0, limits[path][0])
+            received = np.minimum(here, -there).clip(0.0, limits[path][1])
+            least = 0.02 * np.maximum(*limits[path])
+            excess = here + there
+            self._move_price(self._pairs[path], np.where(np.abs(excess) > least, excess, 0.0))
+            if sent.any() or received.any():
+                deals.append(Deal(path, sent, received))
+        return deals
+
+    def _find_interest(self, market: Market, paths: list[Path], round_: int) -> Any:
+        """Pairs of which one would export and the other import something at the posted price."""
+        hopeful: set[Path] = set()
         asked = list(paths)
         for _ in range(self.price_moves):
             if not asked:
                 break
-            calls = []
-            for path in asked:
-                price = tuple(self._pairs[path].price.tolist())
-                for end in (path, path[::-1]):
-                    calls.append(Message(CLOCK, end[0], "call", WishCall(end, price), round_))
-            replies = yield calls
-            still = []
-            for i, path in enumerate(asked):
-                here, there = (_sides(r, len(market.products)) for r in replies[2 * i : 2 * i + 2])
-                deal = self._match(market, path, here, there)
-                if deal is not None:
-                    deals[path] = deal
-                elif self._move_price(self._pairs[path], here, there):
-                    still.append(path)
-            asked = still
-        return [deals[p] for p in paths if p in deals]
+            replies = yield [
+                self._interest_call(path, end, round_) for path in asked for end in (0, 1)
+            ]
+            searching = []
+            for path, here, there in _pairwise_answers(asked, replies, len(market.products)):
+                out, back = (self._limits(market, path))
+                crossing = ((here < 0) & (there > 0) & (out > 0)) | (
+                    (here > 0) & (there < 0) & (back > 0)
+                )
+                if crossing.any():
+                    hopeful.add(path)
+                if self._move_price(self._pairs[path], here + there):
+                    searching.append(path)
+            asked = searching
+        return [path for path in paths if path in hopeful]
 
-    def _match(
-        self, market: Market, path: Path, here: np.ndarray, there: np.ndarray
-    ) -> Deal | None:
-        notes = self._pairs[path]
-        best: Deal | None = None
-        for route, exporter, importer in ((path, here, there), (path[::-1], there, here)):
-            wanted = (exporter < 0) & (importer > 0)
-            if not wanted.any():
-                continue
-            room = market.room_mw(route)
-            floor = 1e-3 * np.maximum(room.max(), 1e-9)
-            size = np.maximum(notes.mw, floor)
-            mw = np.where(wanted & (room > 1e-4), np.minimum(size, room), 0.0)
-            energy = float(mw @ market.products.hours)
-            if energy > 0 and (
-                best is None or energy > float(best.mw @ market.products.hours)
-            ):
-                best = Deal(route, mw, notes)
-        if best is not None:
-            self._move_price(notes, here, there)
-        return best
+    def _interest_call(self, path: Path, end: int, round_: int) -> Message:
+        route = path if end == 0 else path[::-1]
+        body = InterestCall(route, tuple(self._pairs[path].price.tolist()))
+        return Message(CLOCK, route[0], "call", body, round_)
 
-    def _move_price(self, notes: PairNotes, here: np.ndarray, there: np.ndarray) -> bool:
-        # Both want to import (or one does and the other does not care): the price is too low.
-        heading = np.sign(here + there)
+    def _limits(self, market: Market, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        size = self._pairs[path].mw
+        return (
+            np.minimum(size, market.room_mw(path)),
+            np.minimum(size, market.room_mw(path[::-1])),
+        )
+
+    def _wish_call(
+        self, path: Path, limits: tuple[np.ndarray, np.ndarray], end: int, round_: int
+    ) -> Message:
+        route = path if end == 0 else path[::-1]
+        body = WishCall(
+            route,
+            tuple(self._pairs[path].price.tolist()),
+            tuple(limits[end].tolist()),
+            tuple(limits[1 - end].tolist()),
+        )
+        return Message(CLOCK, route[0], "call", body, round_)
+
+    def _move_price(self, notes: PairNotes, excess: np.ndarray) -> bool:
+        # More import wished than export: the price is too low. Whether anything moved.
+        heading = np.sign(excess)
         moving = heading != 0
         turned = moving & (heading == -notes.heading)
-        notes.stride = np.where(turned, notes.stride / 2, notes.stride)
         kept = moving & (heading == notes.heading)
-        notes.stride = np.clip(np.where(kept, notes.stride * 1.3, notes.stride), 0.05, 100.0)
+        stride = np.where(turned, notes.stride / 2, np.where(kept, notes.stride * 1.3, notes.stride))
+        notes.stride = np.clip(stride, 0.05, 100.0)
         notes.price = np.maximum(notes.price + heading * notes.stride, 0.0)
         notes.heading = np.where(moving, heading, notes.heading)
         return bool(moving.any())
@@ -203,11 +239,39 @@ class AdaptiveBids(Protocol):
     def _ask_limits(self, deals: list[Deal], round_: int) -> Any:
         calls = []
         for deal in deals:
-            body = LimitCall(deal.path, tuple(deal.mw.tolist()))
-            calls += [Message(CLOCK, end, "call", body, round_) for end in (deal.path[0], deal.path[-1])]
+            for end in (deal.path[0], deal.path[-1]):
+                calls.append(Message(CLOCK, end, "call", LimitCall(deal.legs), round_))
         replies = yield calls
-        prices = [r.body.price_eur_per_mwh if isinstance(r and r.body, Limit) else None for r in replies]
-        return list(zip(prices[::2], prices[1::2], strict=True))
+        amounts = [r.body.amount_eur if r and isinstance(r.body, Limit) else None for r in replies]
+        return list(zip(amounts[::2], amounts[1::2], strict=True))
+
+    def _trades(
+        self, market: Market, deal: Deal, paid_eur: float, round_: int
+    ) -> list[Trade]:
+        """Trades of a deal in which the far end pays the near end ``paid_eur`` in all.
+
+        A swap has two prices and one sum of money: both legs start from the posted prices and
+        depart from them by the same amount per MWh. Wheeling comes on top, paid by importers.
+        """
+        hours, notes = market.products.hours, self._pairs[deal.path]
+        legs = []
+        for leg in deal.legs:
+            mwh = np.asarray(leg.mw) * hours
+            sign = 1.0 if leg.path == deal.path else -1.0
+            legs.append((leg, sign, float(mwh.sum()), float(mwh @ notes.price)))
+        posted = sum(sign * money for _, sign, _, money in legs)
+        shift = (paid_eur - posted) / sum(energy for _, _, energy, _ in legs)
+        return [
+            Trade(
+                leg.path[0],
+                leg.path[-1],
+                leg.path,
+                leg.mw,
+                money / energy + sign * shift,
+                round_,
+            )
+            for leg, sign, energy, money in legs
+        ]
 
     def _award(self, trade: Trade, round_: int) -> list[Message]:
         forward, back = trade.path[1:-1], trade.path[-2:0:-1]
@@ -215,9 +279,6 @@ class AdaptiveBids(Protocol):
             Message(trade.exporter, trade.importer, "award", Award(trade), round_, forward),
             Message(trade.importer, trade.exporter, "award", Award(trade), round_, back),
         ]
-
-    def _key(self, path: Path) -> Path:
-        return path if path in self._pairs else path[::-1]
 
     def _recall(self, market: Market) -> None:
         notes = market.memory.get("pairs", {})
@@ -234,18 +295,35 @@ class AdaptiveBids(Protocol):
                 stride=np.full(n, 16.0),
                 heading=np.zeros(n),
                 mw=self.first_share * room,
+                most_mw=room,
             )
 
     def _close(self, market: Market, surplus: float) -> bool:
         memory = market.memory
         memory["pairs"] = {">".join(p): n.record() for p, n in self._pairs.items()}
         total = float(memory.get("surplus_eur", 0.0)) + surplus
+        memory["surplus_eur"] = total
+        if int(memory["hops"]) < self.max_hops:
+            if surplus <= self.widen_below * total:
+                memory["hops"] = int(memory["hops"]) + 1
+            return False
         quiet = int(memory.get("quiet_steps", 0)) + 1 if surplus <= self.tolerance * total else 0
-        memory["surplus_eur"], memory["quiet_steps"] = total, quiet
+        memory["quiet_steps"] = quiet
         return quiet >= self.patience
 
 
-def _sides(reply: Message | None, products: int) -> np.ndarray:
-    if reply is None or not isinstance(reply.body, Wish):
-        return np.zeros(products)
-    return np.asarray(reply.body.side, dtype=float)
+def _pairwise_answers(
+    paths: list[Path], replies: list[Message | None], products: int
+) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
+    """Answers of both ends of each path as arrays; silence is no wish."""
+    for i, path in enumerate(paths):
+        here, there = (_amounts(r, products) for r in replies[2 * i : 2 * i + 2])
+        yield path, here, there
+
+
+def _amounts(reply: Message | None, products: int) -> np.ndarray:
+    if reply is not None and isinstance(reply.body, Interest):
+        return np.asarray(reply.body.side, dtype=float)
+    if reply is not None and isinstance(reply.body, Wish):
+        return np.asarray(reply.body.mw, dtype=float)
+    return np.zeros(products)

@@ -95,11 +95,10 @@ class Trade:
 
 
 @dataclass(frozen=True)
-class WishCall(Body):
-    """Asks a country which products it would trade with a partner at posted prices.
+class InterestCall(Body):
+    """Asks a country which way it would trade each product with a partner at posted prices.
 
-    ``path`` leads from the country asked to the partner; prices are per MWh sent by whoever
-    exports, one per product.
+    ``path`` leads from the country asked to the partner; prices per MWh sent by whoever exports.
     """
 
     path: tuple[str, ...]
@@ -107,27 +106,59 @@ class WishCall(Body):
 
 
 @dataclass(frozen=True)
-class Wish(Body):
-    """Answer to :class:`WishCall`: +1 would import, -1 would export, 0 neither, per product."""
+class Interest(Body):
+    """Answer to :class:`InterestCall`: +1 would import, -1 would export, 0 neither."""
 
     discloses: ClassVar[tuple[str, ...]] = ("side",)
     side: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class LimitCall(Body):
-    """Asks for the limit price of a bundle: MW of each product sent along ``path``."""
+class WishCall(Body):
+    """Asks a country what it would trade with a partner at posted prices, within limits.
+
+    ``path`` leads from the country asked to the partner. Per product: price per MWh sent by
+    whoever exports, and the most it may send and may be sent, MW at the sending end.
+    """
+
+    path: tuple[str, ...]
+    price_eur_per_mwh: tuple[float, ...]
+    send_limit_mw: tuple[float, ...]
+    receive_limit_mw: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Wish(Body):
+    """Answer to :class:`WishCall`: MW per product at the sending end, negative to send."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("mw",)
+    mw: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Part of a bundle: MW of each product sent along ``path`` by its first country."""
 
     path: tuple[str, ...]
     mw: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Limit(Body):
-    """Answer to :class:`LimitCall`: the worst price per MWh sent that is still acceptable."""
+class LimitCall(Body):
+    """Asks for the limit of a bundle with one leg, or of a swap with a leg each way."""
 
-    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
-    price_eur_per_mwh: float
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True)
+class Limit(Body):
+    """Answer to :class:`LimitCall`: the least a country must be paid for the bundle, EUR.
+
+    Negative is the most it would pay. Wheeling charges are the importer's and included.
+    """
+
+    discloses: ClassVar[tuple[str, ...]] = ("amount_eur",)
+    amount_eur: float
 
 
 @dataclass(frozen=True)
@@ -138,7 +169,7 @@ class Award(Body):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Trade):
+    if isinstance(value, Trade | Leg):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
