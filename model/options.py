@@ -1,0 +1,67 @@
+"""What the user chooses for one run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of one negotiation; ``None`` takes the scenario's own setting.
+
+    Attributes
+    ----------
+    scenario : str
+        Name of a built-in scenario or path of a scenario folder.
+    protocol, mode : str
+        Protocol and its mode, see ``--list``.
+    products, slices, resolution : str, optional
+    decomposition : {"coupled", "independent"}
+        One fleet for the year, or each slice planned alone and reconciled at the end.
+    countries : tuple of str, optional
+        Subset of the scenario's countries.
+    solver : {"highs", "gurobi"}
+    seed : int, optional
+    workers : int
+        Countries that plan at the same time; does not change results.
+    max_steps : int
+    out : Path
+        Folder the run's own folder is made in.
+    planner : bool
+        Whether to compute the planner's joint optimum.
+    overrides : dict
+        ``--set key=value`` pairs.
+    """
+
+    scenario: str
+    protocol: str = "bilateral_bids"
+    mode: str = "adaptive"
+    products: str | None = None
+    slices: str | None = None
+    resolution: str | None = None
+    decomposition: Literal["coupled", "independent"] = "coupled"
+    countries: tuple[str, ...] | None = None
+    solver: str = "highs"
+    seed: int | None = None
+    workers: int = 2
+    max_steps: int = 60
+    out: Path = Path("results")
+    planner: bool = True
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = asdict(self)
+        values["out"] = str(self.out)
+        values["countries"] = list(self.countries) if self.countries else None
+        return values
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> RunOptions:
+        """Inverse of :meth:`record`."""
+        values = dict(record)
+        values["out"] = Path(values["out"])
+        values["countries"] = tuple(values["countries"]) if values["countries"] else None
+        return cls(**values)

@@ -1,0 +1,21 @@
+"""How a run tells what it is doing; the command line and the app bring their own reporters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Reporter:
+    """Receives progress; this one keeps silent."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """A phase begins, for example ``"planning alone"``, with ``total`` parts if known."""
+
+    def advance(self, text: str = "") -> None:
+        """One part of the phase is done; ``text`` says what is being solved next."""
+
+    def step(self, summary: dict[str, Any]) -> None:
+        """A negotiation step ended: the row of the ``steps`` table (step, status, gain_eur, ...)."""
+
+    def warn(self, text: str) -> None:
+        """Something the user should know."""
