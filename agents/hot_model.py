@@ -88,14 +88,6 @@ class HotModel:
         """Solve from where the solver stands; a linopy ``Result``."""
         return self._solver.solve()
 
-    def rewind(self) -> None:
-        """Drop everything the solver remembers except its basis."""
-        if self.solver_name == "highs":
-            highs = self._solver.solver_model
-            basis = highs.getBasis()
-            highs.clearSolver()
-            highs.setBasis(basis)
-
     def state(self) -> dict[str, np.ndarray]:
         """Basis: status of every column and row; empty where the solver does not tell."""
         if self.solver_name != "highs":
@@ -107,7 +99,7 @@ class HotModel:
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Start the next solve from a recorded basis."""
+        """Start the next solve from a recorded basis, everything else forgotten."""
         if not state:
             return
         import highspy

@@ -100,18 +100,24 @@ class PypsaProblem(PlanningProblem):
         solved._objective = self._cost_eur(result)
         return solved
 
-    def rewind(self) -> None:
-        """Drop what the solver remembers except its basis; exchange back into the balance."""
-        self._shift_to_balance(self._balance_mw + self._fixed_mw @ self.shape)
-        self._hot.rewind()
+    def rewind(self, exchange_mw: np.ndarray) -> None:
+        """Stand at an exchange with nothing remembered but the basis."""
+        self._stand(exchange_mw)
+        self._hot.restore(self._hot.state())
 
     def state(self) -> dict[str, np.ndarray]:
         """Basis of the solver."""
         return self._hot.state()
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Start the next solve from a recorded basis."""
+    def restore(self, exchange_mw: np.ndarray, state: dict[str, np.ndarray]) -> None:
+        """Stand at an exchange with a recorded basis."""
+        self._stand(exchange_mw)
         self._hot.restore(state)
+
+    def _stand(self, exchange_mw: np.ndarray) -> None:
+        self._fix(np.zeros_like(self._fixed_mw))
+        self._set_prices(np.zeros_like(self._hours), np.zeros_like(self._hours))
+        self._shift_to_balance(exchange_mw)
 
     def _build(self, solver: str) -> None:
         model = self.network.optimize.create_model(include_objective_constant=False)

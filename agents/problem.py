@@ -104,16 +104,16 @@ class PlanningProblem(ABC):
         """Own demand, MW per snapshot."""
         raise NotImplementedError
 
-    def rewind(self) -> None:
-        """Forget how the present state was reached, keep the state.
+    def rewind(self, exchange_mw: np.ndarray) -> None:
+        """Stand at an exchange and forget how it was reached.
 
-        What follows must depend only on :meth:`state`, so that a resumed run repeats an unbroken
-        one to the byte. Problems without solver memory have nothing to do.
+        What follows must depend only on the exchange and :meth:`state`, so that a resumed run
+        repeats an unbroken one to the byte. Problems without solver memory have nothing to do.
         """
 
     def state(self) -> dict[str, np.ndarray]:
         """Solver memory that later answers depend on, as plain arrays."""
         return {}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take up the solver memory returned by :meth:`state`."""
+    def restore(self, exchange_mw: np.ndarray, state: dict[str, np.ndarray]) -> None:
+        """Stand where :meth:`rewind` left a problem with the given :meth:`state`."""

@@ -34,9 +34,13 @@ class Tally:
     numbers_disclosed: int = 0
     rounds: int = 0
     log: list[Message] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set, repr=False)
 
     def add(self, message: Message) -> None:
-        """Count and keep a message."""
+        """Count and keep a message; one that is carried on is the same message."""
+        if id(message) in self._seen:
+            return
+        self._seen.add(id(message))
         self.messages += message.hops
         self.numbers_disclosed += len(message.body.private_numbers())
         self.rounds = max(self.rounds, message.round + 1)

@@ -1,0 +1,261 @@
+"""The Mesa model: countries on the interconnection graph plan, value, negotiate and settle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import mesa
+import mesa.discrete_space
+import networkx as nx
+import numpy as np
+
+from agents.country import CountryAgent
+from agents.problem import Plan, PlanningProblem
+from model.engine import Engine, MarketView, Tally
+from model.ledger import Ledger, RuleBroken
+from protocols.base import Outcome, Protocol, Status
+from protocols.products import Products
+
+T = TypeVar("T")
+
+# A country may seem to lose this share of its cost by the solver's own accuracy.
+COST_TOLERANCE = 1e-8
+COST_FLOOR_EUR = 1e-3
+
+
+@dataclass
+class StepRecord:
+    """What one step did.
+
+    Attributes
+    ----------
+    step : int
+    status : str
+        ``"running"`` or a final status.
+    tally : Tally
+        Messages of the step.
+    outcome : Outcome
+    costs_eur : dict of str to float
+        Re-solved annual cost after the step.
+    values : dict of str to ndarray
+        Marginal value of each product by country before the step, EUR/MWh.
+    mc_import, mc_export : dict of str to ndarray
+        From perturbation, where the protocol asked for it.
+    """
+
+    step: int
+    status: str
+    tally: Tally
+    outcome: Outcome
+    costs_eur: dict[str, float]
+    values: dict[str, np.ndarray]
+    mc_import: dict[str, np.ndarray] = field(default_factory=dict)
+    mc_export: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class NegotiationModel(mesa.Model):
+    """Schedules the country agents; one step is optimise, value, negotiate, settle.
+
+    Parameters
+    ----------
+    problems : dict of str to PlanningProblem
+        Handed over to the agents.
+    graph : networkx.Graph
+    products : Products
+    protocol : Protocol
+    seed : int
+        Root of all random streams; one child per step, so that a run can be resumed.
+    workers : int
+        Countries that think at the same time.
+    on_batch : callable, optional
+        Told the tally after every batch of messages.
+
+    Attributes
+    ----------
+    ledger : Ledger
+    status : str
+        ``"running"``, or one of agreed, capped, cycling, infeasible, failed.
+    autarky_eur : dict of str to float
+    datacollector : mesa.DataCollector
+        Model: status, total cost, gain; agents: cost, payment, gain.
+    """
+
+    def __init__(
+        self,
+        problems: dict[str, PlanningProblem],
+        graph: nx.Graph,
+        products: Products,
+        protocol: Protocol,
+        seed: int = 0,
+        workers: int = 1,
+        on_batch: Callable[[Tally], None] | None = None,
+    ) -> None:
+        super().__init__(seed=seed)
+        self.protocol = protocol
+        self.products = products
+        self.ledger = Ledger(graph, products)
+        self.memory: dict[str, Any] = {}
+        self.status: str = "running"
+        self.note = ""
+        self.local_solves = 0
+        self._solves_before = 0
+        self._visited: list[str] = []
+        self._root_seed = seed
+        self._workers = workers
+        self.space = mesa.discrete_space.Network(graph, capacity=1, random=self.random)
+        cells = {cell.coordinate: cell for cell in self.space.all_cells}
+        self.countries = {
+            country: CountryAgent(self, cells[country], problem, products)
+            for country, problem in problems.items()
+        }
+        self._engine = Engine(self.countries, workers, on_batch)
+        self.autarky_eur: dict[str, float] = {}
+        self.costs_eur: dict[str, float] = {}
+        self.last: StepRecord | None = None
+        self.datacollector = mesa.DataCollector(
+            model_reporters={
+                "status": "status",
+                "cost_eur": lambda m: sum(m.costs_eur.values()),
+                "gain_eur": lambda m: m.gain_eur,
+            },
+            agent_reporters={
+                "country": "country",
+                "cost_eur": lambda a: a.model.costs_eur[a.country],
+                "payment_eur": lambda a: a.model.ledger.payments_eur[a.country],
+                "gain_eur": lambda a: a.model.gains_eur[a.country],
+            },
+        )
+
+    @property
+    def gains_eur(self) -> dict[str, float]:
+        """Gain of each country over autarky, payments included, EUR/a."""
+        return {
+            c: self.autarky_eur[c] - self.costs_eur[c] - self.ledger.payments_eur[c]
+            for c in self.countries
+        }
+
+    @property
+    def gain_eur(self) -> float:
+        """Gain of all countries together, EUR/a."""
+        return sum(self.autarky_eur.values()) - sum(self.costs_eur.values())
+
+    def plan_alone(self) -> None:
+        """Every country plans in autarky; must precede the first step."""
+        plans = self._each(lambda agent: agent.optimise(self.ledger))
+        self.autarky_eur = {c: p.cost_eur for c, p in plans.items()}
+        self.costs_eur = dict(self.autarky_eur)
+        self._rest()
+
+    def step(self) -> None:
+        """Optimise, value, negotiate, settle."""
+        number = self.steps - 1
+        plans = self._each(lambda agent: agent.optimise(self.ledger))
+        self._each(lambda agent: agent.value(self.protocol, self.ledger))
+        record_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
+        before = {c: p.cost_eur for c, p in plans.items()}
+
+        pending = self.ledger.copy()
+        rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
+        market = MarketView(pending, rng, self.memory, number)
+        outcome, tally = self._engine.run(self.protocol, market, pending)
+
+        costs = self._settle(pending, before)
+        self.ledger = pending
+        self.costs_eur = costs
+        self.status, self.note = self._verdict(outcome), outcome.note
+        self.last = StepRecord(
+            number, self.status, tally, outcome, costs, record_values, *self._perturbations()
+        )
+        self._rest()
+        self.running = self.status == "running"
+        self.datacollector.collect(self)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values from which :meth:`restore` goes on."""
+        arrays = {f"flow/{name}": flow for name, flow in self.ledger.flows_mw.items()}
+        for country, agent in self.countries.items():
+            for key, value in agent.state().items():
+                arrays[f"solver/{country}/{key}"] = value
+        plain = {
+            "steps": self.steps,
+            "status": self.status,
+            "memory": self.memory,
+            "payments_eur": self.ledger.payments_eur,
+            "autarky_eur": self.autarky_eur,
+            "costs_eur": self.costs_eur,
+            "local_solves": self.local_solves,
+            "visited": self._visited,
+        }
+        return arrays, plain
+
+    def restore(self, arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> None:
+        """Take up a recorded :meth:`state`; trades of earlier steps stay in the records."""
+        self.ledger.flows_mw = {name: arrays[f"flow/{name}"] for name in self.ledger.flows_mw}
+        self.ledger.payments_eur = dict(plain["payments_eur"])
+        self.memory = plain["memory"]
+        self.autarky_eur, self.costs_eur = plain["autarky_eur"], plain["costs_eur"]
+        self.steps = int(plain["steps"])
+        self.local_solves = self._solves_before = int(plain["local_solves"])
+        self.status = str(plain["status"])
+        self._visited = list(plain["visited"])
+        for country, agent in self.countries.items():
+            prefix = f"solver/{country}/"
+            solver = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            agent.restore(self.ledger, solver)
+
+    def _settle(self, pending: Ledger, before: dict[str, float]) -> dict[str, float]:
+        """Check the rules on re-solved costs; money is never settled on an estimate."""
+        pending.check_balance()
+        pending.check_budget()
+        self._each(lambda agent: agent.rest(pending))
+        plans: dict[str, Plan] = self._each(lambda agent: agent.optimise(pending))
+        costs = {c: p.cost_eur for c, p in plans.items()}
+        if self.protocol.promises_no_loss:
+            for c, cost in costs.items():
+                paid = pending.payments_eur[c] - self.ledger.payments_eur[c]
+                loss = cost + paid - before[c]
+                if loss > COST_TOLERANCE * abs(before[c]) + COST_FLOOR_EUR:
+                    raise RuleBroken(
+                        f"no loss: {c} is {loss:.6g} EUR worse off after step {self.steps - 1}"
+                    )
+        return costs
+
+    def _verdict(self, outcome: Outcome) -> str:
+        if outcome.status is not None:
+            final: Status = outcome.status
+            return final
+        if outcome.settled:
+            return "agreed"
+        place = self._fingerprint()
+        if outcome.trades and place in self._visited:
+            outcome.note = "trades came back to flows that were reached before"
+            return "cycling"
+        self._visited.append(place)
+        return "running"
+
+    def _fingerprint(self) -> str:
+        flows = np.concatenate([np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values()])
+        return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
+
+    def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        known = {c: a.marginal_costs for c, a in self.countries.items() if a.marginal_costs}
+        return (
+            {c: m.mc_import for c, m in known.items()},
+            {c: m.mc_export for c, m in known.items()},
+        )
+
+    def _rest(self) -> None:
+        """Bring every country to the state a resumed run starts from."""
+        self._each(lambda agent: agent.rest(self.ledger))
+        self.local_solves = self._solves_before + sum(a.solves for a in self.countries.values())
+
+    def _each(self, task: Callable[[CountryAgent], T]) -> dict[str, T]:
+        agents = list(self.countries.values())
+        if self._workers <= 1:
+            return {a.country: task(a) for a in agents}
+        with ThreadPoolExecutor(self._workers) as pool:
+            return {a.country: r for a, r in zip(agents, pool.map(task, agents), strict=True)}

@@ -1,0 +1,159 @@
+"""Tables of a run: what happened, as data frames with the documented columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pypsa
+
+from agents.network import DISPOSAL, SHEDDING
+from model.ledger import Ledger
+from model.negotiation import NegotiationModel, StepRecord
+from model.world import World
+
+
+def messages_table(record: StepRecord) -> pd.DataFrame:
+    """Messages of a step, in order."""
+    return pd.DataFrame(
+        [
+            {
+                "step": record.step,
+                "round": m.round,
+                "order": order,
+                "sender": m.sender,
+                "receiver": m.receiver,
+                "via": ">".join(m.via),
+                "act": m.act,
+                "kind": type(m.body).__name__,
+                "body": json.dumps(m.body.record()),
+                "hops": m.hops,
+                "numbers_disclosed": len(m.body.private_numbers()),
+            }
+            for order, m in enumerate(record.tally.log)
+        ]
+    )
+
+
+def trades_table(record: StepRecord, ledger: Ledger) -> pd.DataFrame:
+    """Trades of a step, one row per product delivered."""
+    products = ledger.products
+    rows = []
+    for number, trade in enumerate(record.outcome.trades):
+        for k in np.flatnonzero(np.asarray(trade.mw)):
+            rows.append(
+                {
+                    "step": record.step,
+                    "round": trade.round,
+                    "trade": number,
+                    "exporter": trade.exporter,
+                    "importer": trade.importer,
+                    "path": trade.name,
+                    "product": products.names[k],
+                    "slice": products.slices[k],
+                    "mw": trade.mw[k],
+                    "energy_mwh": trade.mw[k] * products.hours[k],
+                    "price_eur_per_mwh": trade.price_eur_per_mwh,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def valuations_table(record: StepRecord, products: tuple[str, ...]) -> pd.DataFrame:
+    """What each country knew of its own cost before the step."""
+    nothing = np.full(len(products), np.nan)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "step": record.step,
+                    "country": country,
+                    "product": products,
+                    "marginal_value_eur_per_mwh": value,
+                    "mc_import_eur_per_mwh": record.mc_import.get(country, nothing),
+                    "mc_export_eur_per_mwh": record.mc_export.get(country, nothing),
+                }
+            )
+            for country, value in record.values.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
+    """One row of the ``steps`` table."""
+    return {
+        "step": record.step,
+        "status": record.status,
+        "trades": len(record.outcome.trades),
+        "rounds": record.tally.rounds,
+        "messages": record.tally.messages,
+        "numbers_disclosed": record.tally.numbers_disclosed,
+        "local_solves": model.local_solves,
+        "cost_eur": sum(record.costs_eur.values()),
+        "gain_eur": model.gain_eur,
+        "surplus_eur": float(model.memory.get("surplus_eur", np.nan)),
+        "hops": int(model.memory.get("hops", 1)),
+    }
+
+
+def flows_table(case: str, world: World, flows_mw: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Net flows of one case."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "case": case,
+                    "interconnector": name,
+                    "snapshot": world.snapshots,
+                    "weight_h": world.products.weights_h,
+                    "flow_mw": flow,
+                }
+            )
+            for name, flow in flows_mw.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def prices_table(
+    case: str, world: World, country: str, price: np.ndarray, exchange_mw: np.ndarray
+) -> pd.DataFrame:
+    """Marginal prices and exchange of one country in one case."""
+    return pd.DataFrame(
+        {
+            "case": case,
+            "country": country,
+            "snapshot": world.snapshots,
+            "weight_h": world.products.weights_h,
+            "price_eur_per_mwh": price,
+            "exchange_mw": exchange_mw,
+        }
+    )
+
+
+def capacities_table(case: str, country: str, n: pypsa.Network) -> pd.DataFrame:
+    """Capacity and generation of one country by carrier in one case."""
+    hours = n.snapshot_weightings.generators
+    rows = []
+    for component in ("Generator", "StorageUnit"):
+        c = n.c[component]
+        output = c.dynamic.p.clip(lower=0).mul(hours, axis=0).sum() / 1e6
+        for carrier, units in c.static.groupby("carrier"):
+            if carrier == DISPOSAL:
+                continue
+            built = (units.p_nom_opt - units.p_nom)[units.p_nom_extendable].sum()
+            limit = 0.0 if carrier == SHEDDING else units.p_nom_opt.sum()
+            rows.append(
+                {
+                    "case": case,
+                    "country": country,
+                    "carrier": str(carrier),
+                    "p_nom_mw": float(limit),
+                    "built_mw": float(built),
+                    "generation_twh": float(output[units.index].sum()),
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,130 @@
+"""Everything one run negotiates about, built from options: problems, graph, products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pypsa
+
+from agents.curve_problem import CurveProblem
+from agents.network import country_network
+from agents.planning import PypsaProblem
+from agents.policy import PolicyInForce, policy_in_force
+from agents.problem import PlanningProblem
+from model.graph import interconnection_graph
+from model.options import RunOptions
+from model.reporting import Reporter
+from protocols.products import Products, make_products
+from scenarios.loader import load_scenario
+from scenarios.profiles import synthesise
+from scenarios.schema import Scenario
+from scenarios.time_axis import build_time_axis
+
+
+@dataclass
+class World:
+    """Input of a negotiation.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    graph : networkx.Graph
+    products : Products
+    snapshots : Index, shape (snapshots,)
+    problems : dict of str to PlanningProblem
+        One per country; handed to the agents, who keep them private.
+    networks : dict of str to pypsa.Network
+        Networks behind the problems; empty for cost curves.
+    policies : dict of str to PolicyInForce
+    """
+
+    scenario: Scenario
+    graph: nx.Graph
+    products: Products
+    snapshots: pd.Index
+    problems: dict[str, PlanningProblem] = field(default_factory=dict)
+    networks: dict[str, pypsa.Network] = field(default_factory=dict)
+    policies: dict[str, PolicyInForce] = field(default_factory=dict)
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """Country codes in their fixed order."""
+        return self.scenario.codes
+
+
+def chosen_scenario(options: RunOptions) -> Scenario:
+    """Scenario with everything the options change.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario or a change is not valid.
+    """
+    overrides = dict(options.overrides)
+    for key in ("products", "slices", "resolution", "seed"):
+        value = getattr(options, key)
+        if value is not None:
+            overrides[key] = value
+    return load_scenario(options.scenario, overrides=overrides, countries=options.countries)
+
+
+def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
+    """Build the planning problem of every country.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    solver : {"highs", "gurobi"}
+    reporter : Reporter
+    """
+    if scenario.settings.kind == "cost_curves":
+        return _curve_world(scenario)
+    profiles = synthesise(scenario)
+    axis = build_time_axis(scenario.settings.resolution, profiles)
+    products = make_products(
+        scenario.settings.products,
+        axis.slice_labels(scenario.settings.slices).to_numpy(),
+        axis.tou_labels().to_numpy(),
+        axis.weights_h.to_numpy(dtype=float),
+    )
+    world = World(scenario, interconnection_graph(scenario), products, axis.snapshots)
+    reporter.phase("building the countries' models", len(scenario.codes))
+    for country in scenario.codes:
+        reporter.advance(country)
+        peak_mw = float(profiles.load_mw[country].max())
+        world.policies[country] = policy_in_force(scenario, country, peak_mw)
+        world.networks[country] = country_network(scenario, country, profiles, axis)
+    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
+    return world
+
+
+def pypsa_problems(
+    networks: Mapping[str, pypsa.Network],
+    policies: Mapping[str, PolicyInForce],
+    products: Products,
+    solver: str,
+) -> dict[str, PlanningProblem]:
+    """Hot problems of all countries."""
+    return {
+        country: PypsaProblem(country, n, products.shape, policies[country], solver)
+        for country, n in networks.items()
+    }
+
+
+def _curve_world(scenario: Scenario) -> World:
+    settings = scenario.settings
+    weights_h = np.full(settings.snapshots, settings.hours_per_snapshot)
+    slices = np.full(settings.snapshots, str(settings.year))
+    parts = np.full(settings.snapshots, "standard")
+    products = make_products(settings.products, slices, parts, weights_h)
+    snapshots = pd.date_range(f"{settings.year}-01-01", periods=settings.snapshots, freq="h")
+    world = World(scenario, interconnection_graph(scenario), products, snapshots)
+    for curve in scenario.curves:
+        world.problems[curve.country] = CurveProblem(
+            curve, weights_h, products.shape, settings.value_of_lost_load_eur_per_mwh
+        )
+    return world
