@@ -1,0 +1,372 @@
+"""Columns of a run's tables and keys of its summary: declared here once, with unit and meaning.
+
+``python -m model.columns`` prints the declaration as the tables of ``docs/records.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from scenarios.errors import did_you_mean, explain_unknown
+
+_ARROW = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+    "time": pa.timestamp("ns"),
+}
+_CASES = ("autarky", "negotiated", "planner")
+
+
+class RecordsError(ValueError):
+    """Records that cannot be written or read: one line that says what, where and what to do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(" ".join(what.split()))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"int", "float", "str", "time"}
+        Floats are finite; ``time`` is a timestamp without time zone.
+    unit : str
+        ``"-"`` for names and counts.
+    meaning : str
+    nullable : bool
+        Whether a value may be missing.
+    allowed : tuple of str
+        Allowed values of a ``str`` column; empty allows all.
+    """
+
+    name: str
+    kind: Literal["int", "float", "str", "time"]
+    unit: str
+    meaning: str
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+_STEP = Column("step", "int", "-", "Mesa step, counted from 0")
+_CASE = Column("case", "str", "-", "which outcome the row belongs to", allowed=_CASES)
+_COUNTRY = Column("country", "str", "-", "country code; `NA` is Namibia")
+_SNAPSHOT = Column("snapshot", "time", "-", "beginning of the snapshot, clock time of the data")
+_WEIGHT = Column("weight_h", "float", "h", "hours of the year the snapshot stands for")
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "steps": (
+        _STEP,
+        Column("status", "str", "-", "how the step, or with it the run, stands"),
+        Column("trades", "int", "-", "trades agreed in the step"),
+        Column("rounds", "int", "-", "rounds of the protocol in the step"),
+        Column("messages", "int", "-", "messages of the step, one per interconnector travelled"),
+        Column("numbers_disclosed", "int", "-", "private numbers said in the step"),
+        Column("local_solves", "int", "-", "solves of planning problems since the run began"),
+        Column("cost_eur", "float", "EUR/a", "cost of all countries after the step, re-solved"),
+        Column("gain_eur", "float", "EUR/a", "autarky cost less cost after the step"),
+        Column("surplus_eur", "float", "EUR/a", "part of the gain that this step added"),
+        Column("hops", "int", "-", "longest path of a trade of the step, in interconnectors"),
+    ),
+    "messages": (
+        _STEP,
+        Column("round", "int", "-", "round of the protocol, counted from 0 within a step"),
+        Column("order", "int", "-", "place in the step's log, counted from 0"),
+        Column("sender", "str", "-", "country code, or `clock` that gives the turn"),
+        Column("receiver", "str", "-", "country code"),
+        Column("via", "str", "-", "transit countries joined by `>`; empty between neighbours"),
+        Column(
+            "act",
+            "str",
+            "-",
+            "speech act",
+            allowed=("call", "propose", "counter", "accept", "reject", "inform", "award"),
+        ),
+        Column("kind", "str", "-", "class of the body, for example `Wish`"),
+        Column("body", "str", "-", "content of the message as a JSON object"),
+        Column("hops", "int", "-", "interconnectors travelled; 0 from the clock"),
+        Column("numbers_disclosed", "int", "-", "private numbers of the sender in the body"),
+    ),
+    "trades": (
+        _STEP,
+        Column("round", "int", "-", "round of the protocol in which it was agreed"),
+        Column("trade", "int", "-", "number of the trade within the step; a row per product"),
+        Column("exporter", "str", "-", "country code"),
+        Column("importer", "str", "-", "country code"),
+        Column("path", "str", "-", "countries passed, joined by `>`, exporter first"),
+        Column("product", "str", "-", "name of the product, for example `2030-01/peak`"),
+        Column("slice", "str", "-", "delivery period of the product"),
+        Column("mw", "float", "MW", "contract, as sent by the exporter"),
+        Column("energy_mwh", "float", "MWh", "energy sent by the exporter over the year"),
+        Column(
+            "price_eur_per_mwh",
+            "float",
+            "EUR/MWh",
+            "paid by the importer per MWh sent, wheeling charges not included",
+        ),
+    ),
+    "valuations": (
+        _STEP,
+        _COUNTRY,
+        Column("product", "str", "-", "name of the product"),
+        Column(
+            "marginal_value_eur_per_mwh",
+            "float",
+            "EUR/MWh",
+            "what one more MWh is worth to the country, from duals",
+        ),
+        Column(
+            "mc_import_eur_per_mwh",
+            "float",
+            "EUR/MWh",
+            "cost saved per MWh imported, by demand perturbation; null if not asked",
+            nullable=True,
+        ),
+        Column(
+            "mc_export_eur_per_mwh",
+            "float",
+            "EUR/MWh",
+            "cost added per MWh exported, by demand perturbation; null if not asked",
+            nullable=True,
+        ),
+    ),
+    "flows": (
+        Column("case", "str", "-", _CASE.meaning, allowed=("negotiated", "planner")),
+        Column("interconnector", "str", "-", "both country codes in alphabetical order, `AO-NA`"),
+        _SNAPSHOT,
+        _WEIGHT,
+        Column(
+            "flow_mw",
+            "float",
+            "MW",
+            "net flow at the sending end, positive from the alphabetically first country",
+        ),
+    ),
+    "prices": (
+        _CASE,
+        _COUNTRY,
+        _SNAPSHOT,
+        _WEIGHT,
+        Column("price_eur_per_mwh", "float", "EUR/MWh", "marginal price of the country's balance"),
+        Column("exchange_mw", "float", "MW", "net import on all interconnectors, as received"),
+    ),
+    "capacities": (
+        _CASE,
+        _COUNTRY,
+        Column("carrier", "str", "-", "technology"),
+        Column("p_nom_mw", "float", "MW", "capacity, existing and built"),
+        Column("built_mw", "float", "MW", "built part of the capacity"),
+        Column("generation_twh", "float", "TWh/a", "energy delivered to the country's grid"),
+    ),
+}
+FINAL_TABLES = ("flows", "prices", "capacities")
+STEP_TABLES = tuple(name for name in TABLES if name not in FINAL_TABLES)
+
+# Key -> (unit, meaning); a dotted key is a value of each entry, "*" stands for the entry's name.
+SUMMARY: dict[str, tuple[str, str]] = {
+    "run": ("-", "name of the run's folder"),
+    "scenario": ("-", "name of the scenario"),
+    "title": ("-", "title of the scenario"),
+    "protocol": ("-", "protocol"),
+    "mode": ("-", "mode of the protocol"),
+    "products": ("-", "product family: flat, tou or hourly"),
+    "slices": ("-", "delivery periods: year, month or week"),
+    "decomposition": ("-", "coupled or independent"),
+    "resolution": ("-", "time resolution"),
+    "solver": ("-", "solver of the planning problems"),
+    "seed": ("-", "seed of weather, load and negotiation"),
+    "status": ("-", "agreed, capped, cycling, infeasible or failed"),
+    "note": ("-", "why the status is what it is"),
+    "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
+    "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
+    "negotiated_cost_eur": ("EUR/a", "cost of all countries with their trades, re-solved"),
+    "gain_eur": ("EUR/a", "autarky cost less negotiated cost"),
+    "planner_gain_eur": ("EUR/a", "autarky cost less planner's cost; null without planner"),
+    "efficiency": ("1", "gain as a share of the planner's gain; null without planner"),
+    "gains_eur": ("", "gain of each country"),
+    "gains_eur.*": ("EUR/a", "autarky cost less negotiated cost less payment"),
+    "countries": ("", "outcome of each country, by code"),
+    "countries.*.name": ("-", "name of the country"),
+    "countries.*.demand_twh": ("TWh/a", "demand"),
+    "countries.*.autarky_cost_eur": ("EUR/a", "cost without exchange"),
+    "countries.*.negotiated_cost_eur": ("EUR/a", "cost with its trades, re-solved, no payments"),
+    "countries.*.payment_eur": ("EUR/a", "net payment; positive pays, negative is paid"),
+    "countries.*.gain_eur": ("EUR/a", "autarky cost less negotiated cost less payment"),
+    "countries.*.autarky_price_eur_per_mwh": ("EUR/MWh", "mean marginal price without exchange"),
+    "countries.*.negotiated_price_eur_per_mwh": ("EUR/MWh", "mean marginal price with its trades"),
+    "countries.*.net_import_twh": ("TWh/a", "net import as received; negative exports"),
+    "interconnectors": ("", "outcome of each interconnector, by name"),
+    "interconnectors.*.a_to_b_twh": ("TWh/a", "sent by the alphabetically first country"),
+    "interconnectors.*.b_to_a_twh": ("TWh/a", "sent by the second country"),
+    "interconnectors.*.a_to_b_mw": ("MW", "limit from the first country"),
+    "interconnectors.*.b_to_a_mw": ("MW", "limit from the second country"),
+    "interconnectors.*.hours_at_limit": ("h/a", "hours at the limit of either direction"),
+    "interconnectors.*.mean_price_eur_per_mwh": ("EUR/MWh", "mean price of trades over it"),
+    "interconnectors.*.losses_twh": ("TWh/a", "energy lost on the way"),
+    "steps": ("-", "steps taken"),
+    "rounds": ("-", "rounds of all steps"),
+    "messages": ("-", "messages of all steps, one per interconnector travelled"),
+    "numbers_disclosed": ("-", "private numbers said"),
+    "trades": ("-", "trades agreed"),
+    "local_solves": ("-", "solves of countries' planning problems"),
+    "wall_s": ("s", "wall time of the run"),
+    "residuals": ("", "largest deviations from the rules"),
+    "residuals.balance_mw": ("MW", "largest imbalance of a snapshot"),
+    "residuals.budget_eur": ("EUR", "sum of all payments"),
+    "residuals.worst_gain_eur": ("EUR/a", "least gain of a country; negative loses"),
+}
+
+
+def columns(table: str) -> tuple[Column, ...]:
+    """Columns of a table in their order on disk."""
+    if table not in TABLES:
+        raise RecordsError(f"unknown table '{table}'{did_you_mean(table, TABLES)}")
+    return TABLES[table]
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Schema of a table on disk; every field carries its unit and meaning."""
+    return pa.schema(
+        [
+            pa.field(
+                c.name,
+                _ARROW[c.kind],
+                nullable=c.nullable,
+                metadata={"unit": c.unit, "meaning": c.meaning},
+            )
+            for c in columns(table)
+        ]
+    )
+
+
+def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
+    """Check a frame against the declared columns and convert it.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    frame : pandas.DataFrame
+        Declared columns in any order; the index is ignored. A frame without rows and columns is
+        an empty table.
+
+    Raises
+    ------
+    RecordsError
+        For unknown, missing or repeated columns and values of the wrong type, missing, infinite
+        or not allowed.
+    """
+    declared = columns(table)
+    names = [c.name for c in declared]
+    if frame.empty and not len(frame.columns):
+        frame = pd.DataFrame(columns=names)
+    for name in frame.columns:
+        if name not in names:
+            advice = explain_unknown(str(name), names)
+            raise RecordsError(f"table {table}: unknown column '{name}'{advice}")
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise RecordsError(f"table {table}: missing column {', '.join(missing)}; give a value")
+    if not frame.columns.is_unique:
+        raise RecordsError(f"table {table}: repeated column; every column once")
+    arrays = [_array(table, column, frame[column.name]) for column in declared]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+
+
+def _array(table: str, column: Column, series: pd.Series) -> pa.Array:
+    """Convert one column."""
+    where = f"table {table}, column {column.name}"
+    if column.kind == "time" and len(series):
+        if not pd.api.types.is_datetime64_dtype(series.dtype):
+            raise RecordsError(
+                f"{where}: {series.dtype} given; timestamps without time zone needed"
+            )
+        series = series.astype("datetime64[ns]")
+    elif not pd.api.types.is_numeric_dtype(series.dtype):
+        series = series.astype(object)
+    try:
+        array = pa.array(series, type=_ARROW[column.kind], from_pandas=True, safe=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise RecordsError(f"{where}: {column.kind} needed; {error}") from None
+    _check_values(where, column, array)
+    return array
+
+
+def _check_values(where: str, column: Column, array: pa.Array) -> None:
+    """Nothing missing, infinite or not allowed."""
+    if array.null_count and not column.nullable:
+        row = array.is_null().to_pylist().index(True)
+        raise RecordsError(f"{where}, row {row}: missing value; the column needs one in every row")
+    if column.kind == "float":
+        infinite = np.isinf(array.to_numpy(zero_copy_only=False))
+        if infinite.any():
+            raise RecordsError(f"{where}, row {int(infinite.argmax())}: infinite; must be finite")
+    if column.allowed:
+        for value in array.unique().to_pylist():
+            if value not in column.allowed:
+                advice = did_you_mean(value, column.allowed)
+                raise RecordsError(f"{where}: value '{value}' is not allowed{advice}")
+
+
+def complete_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a summary against :data:`SUMMARY`; keys that are not given become None.
+
+    Raises
+    ------
+    RecordsError
+        For keys that are not declared.
+    """
+    return _complete(summary, "")
+
+
+def _complete(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Complete the mapping that belongs to a dotted prefix such as ``"countries.*."``."""
+    known = [k[len(prefix) :] for k in SUMMARY if k.startswith(prefix)]
+    known = [k for k in known if "." not in k]
+    if known == ["*"]:
+        return dict(given)
+    for key in given:
+        if key not in known:
+            raise RecordsError(f"summary key '{prefix}{key}' unknown{explain_unknown(key, known)}")
+    result = dict(given) | {k: None for k in known if k not in given}
+    for key, value in result.items():
+        inner = [k for k in SUMMARY if k.startswith(f"{prefix}{key}.")]
+        if not inner or value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise RecordsError(f"summary key '{prefix}{key}' must map names to values")
+        if inner[0].startswith(f"{prefix}{key}.*."):
+            below = f"{prefix}{key}.*."
+            result[key] = {name: _complete(entry, below) for name, entry in value.items()}
+        else:
+            result[key] = _complete(value, f"{prefix}{key}.")
+    return result
+
+
+def markdown() -> str:
+    """Tables of all columns and keys for the docs page."""
+    parts = []
+    for table, cols in TABLES.items():
+        rows = [f"### `{table}`", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        for c in cols:
+            kind = f"{c.kind}, may be null" if c.nullable else c.kind
+            values = f": {', '.join(f'`{v}`' for v in c.allowed)}" if c.allowed else ""
+            rows.append(f"| `{c.name}` | {kind} | {c.unit} | {c.meaning}{values} |")
+        parts.append("\n".join(rows))
+    rows = ["### `summary.json`", "", "| key | unit | meaning |", "|---|---|---|"]
+    rows += [f"| `{key}` | {unit} | {meaning} |" for key, (unit, meaning) in SUMMARY.items()]
+    parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

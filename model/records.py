@@ -1,0 +1,407 @@
+"""What a run writes, and how it is read again.
+
+A run is a folder. Tables are folders of Parquet part files, one per step, each written whole; the
+part of ``steps`` comes last and marks the step as done. A crash therefore loses at most the step
+in hand. Parquet files hold no wall times, so equal runs are equal byte for byte. The files and
+their columns are described in ``docs/records.md``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from model.columns import (
+    FINAL_TABLES,
+    STEP_TABLES,
+    RecordsError,
+    arrow_schema,
+    columns,
+    complete_summary,
+    to_arrow,
+)
+from model.files import content_hash, plain, write_atomically, write_json
+from model.options import RunOptions
+from model.provenance import git_commit, package_versions
+from scenarios.errors import did_you_mean
+from scenarios.schema import Scenario
+
+__all__ = ["FORMAT", "RecordsError", "RunRecords", "content_hash"]
+
+# Raise it whenever older programs or older runs would no longer be understood.
+FORMAT = 1
+_FINAL = "final.parquet"
+_PART = re.compile(r"step-(\d+)\.parquet")
+_STATE = "state"
+_ARRAY = "array "
+
+
+class RunRecords:
+    """The folder of one run.
+
+    Use :meth:`create` for a new run and :meth:`open` for one that exists.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+        What ``manifest.json`` says.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def create(
+        cls, options: RunOptions, scenario: Scenario, command: Sequence[str] | None = None
+    ) -> RunRecords:
+        """Make the folder of a new run; an existing folder is never touched.
+
+        Parameters
+        ----------
+        options : RunOptions
+        scenario : Scenario
+            Effective scenario, overrides and choice of countries put in.
+        command : sequence of str, optional
+            Command line; that of this process by default.
+
+        Raises
+        ------
+        RecordsError
+            If the folder cannot be made.
+        """
+        start = datetime.now(UTC)
+        path = _new_folder(options, scenario, start)
+        settings = scenario.settings
+        manifest = {
+            "format": FORMAT,
+            "run": path.name,
+            "start_utc": start.isoformat(timespec="seconds"),
+            "command": list(sys.argv if command is None else command),
+            "seed": settings.seed if options.seed is None else options.seed,
+            "scenario_sha256": content_hash(scenario),
+            "versions": package_versions(),
+            "git_commit": git_commit(),
+            "options": options.record(),
+        }
+        write_json(path / "scenario.json", scenario)
+        # Last, because it makes the folder a run.
+        write_json(path / "manifest.json", manifest)
+        return cls(path, plain(manifest))
+
+    @classmethod
+    def open(cls, path: str | Path, *, unfinished: bool = False) -> RunRecords:
+        """Open the folder of a run.
+
+        Parameters
+        ----------
+        path : str or Path
+        unfinished : bool
+            Whether a run without a summary will do: to resume it or to look on while it goes.
+
+        Raises
+        ------
+        RecordsError
+            If it is no run, was made by an incompatible version, was changed or is unfinished.
+        """
+        path = Path(path)
+        file = path / "manifest.json"
+        if not file.is_file():
+            siblings = [p.parent.name for p in path.parent.glob("*/manifest.json")]
+            advice = did_you_mean(path.name, siblings) if siblings else ""
+            raise RecordsError(f"{path} is not a run: it holds no manifest.json{advice}")
+        manifest = _read_json(file)
+        made_by = manifest.get("format")
+        if made_by != FORMAT:
+            raise RecordsError(
+                f"{path} was written in format {made_by}, this program reads format {FORMAT}; "
+                "read it with the version named in its manifest.json, or run it again"
+            )
+        records = cls(path, manifest)
+        if content_hash(_read_json(path / "scenario.json")) != manifest["scenario_sha256"]:
+            raise RecordsError(f"{path}/scenario.json was changed since the run; run it again")
+        if not (unfinished or records.finished):
+            raise RecordsError(f"{path} is unfinished; finish it with --resume {path}")
+        return records
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return self.path.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its summary."""
+        return (self.path / "summary.json").is_file()
+
+    @cached_property
+    def options(self) -> RunOptions:
+        """Options the run was started with."""
+        return RunOptions.from_record(self.manifest["options"])
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """Effective scenario."""
+        text = (self.path / "scenario.json").read_text(encoding="utf-8")
+        try:
+            return Scenario.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(p) for p in first["loc"])
+            raise RecordsError(f"{self.path}/scenario.json: {place}: {first['msg']}") from None
+
+    @property
+    def network_path(self) -> Path:
+        """Where the negotiated outcome lies as a solved PyPSA network."""
+        return self.path / "network.nc"
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps that are done, in order."""
+        return sorted(self._parts("steps"))
+
+    def write_step(self, step: int, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write the tables of one step; ``steps`` is needed and marks the step as done.
+
+        All frames are checked before anything is written. A step written again is replaced.
+
+        Parameters
+        ----------
+        step : int
+        tables : mapping of str to DataFrame
+            Tables of :data:`model.columns.STEP_TABLES`; one that is not given has no rows.
+
+        Raises
+        ------
+        RecordsError
+            If a table or its columns are not as declared.
+        """
+        _check_tables(tables, STEP_TABLES)
+        if "steps" not in tables:
+            raise RecordsError(f"step {step}: the table 'steps' is missing; it needs one row")
+        contents = {name: to_arrow(name, frame) for name, frame in tables.items()}
+        for name, content in contents.items():
+            others = set(content["step"].unique().to_pylist()) - {step}
+            if others:
+                raise RecordsError(f"table {name}: row of step {min(others)} in step {step}")
+        if contents["steps"].num_rows != 1:
+            raise RecordsError(f"table steps: {contents['steps'].num_rows} rows for step {step}")
+        part = f"step-{step:04d}.parquet"
+        # Undone until rewritten, and no rows stay from a step that broke off.
+        for name in STEP_TABLES:
+            (self.path / name / part).unlink(missing_ok=True)
+        for name in sorted(contents, key=lambda n: n == "steps"):
+            write_atomically(self.path / name / part, _parquet(contents[name]))
+
+    def write_final(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write tables of :data:`model.columns.FINAL_TABLES`, each whole; replaces what was there.
+
+        Raises
+        ------
+        RecordsError
+            If a table or its columns are not as declared.
+        """
+        _check_tables(tables, FINAL_TABLES)
+        contents = {name: to_arrow(name, frame) for name, frame in tables.items()}
+        for name, content in contents.items():
+            write_atomically(self.path / name / _FINAL, _parquet(content))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """All rows of a table in the order of steps; without rows if nothing was written.
+
+        Raises
+        ------
+        RecordsError
+            If there is no such table or a file cannot be read.
+        """
+        names = [c.name for c in columns(name)]
+        if name in FINAL_TABLES:
+            file = self.path / name / _FINAL
+            files = [file] if file.is_file() else []
+        else:
+            parts = self._parts(name)
+            files = [parts[step] for step in self.steps if step in parts]
+        schema = arrow_schema(name)
+        tables = [_read_parquet(file, schema) for file in files]
+        merged = pa.concat_tables(tables) if tables else schema.empty_table()
+        return merged.to_pandas()[names]
+
+    def checkpoint(
+        self, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]
+    ) -> None:
+        """Replace the checkpoint, arrays and state together in one file.
+
+        Write it after :meth:`write_step` of the same step.
+
+        Parameters
+        ----------
+        step : int
+            Last step that is done; -1 before the first.
+        arrays : mapping of str to ndarray
+            Plain numbers or text, no objects.
+        state : mapping of str to JSON value
+            Tuples come back as lists; NaN and infinity survive.
+
+        Raises
+        ------
+        RecordsError
+            If something cannot be stored without pickle.
+        """
+        buffer = io.BytesIO()
+        try:
+            text = json.dumps({"format": FORMAT, "step": int(step), _STATE: plain(state)})
+            stored = {_ARRAY + name: np.asarray(array) for name, array in arrays.items()}
+            stored[_STATE] = np.frombuffer(text.encode(), dtype=np.uint8)
+            np.savez(buffer, allow_pickle=False, **stored)
+        except (TypeError, ValueError) as error:
+            raise RecordsError(f"checkpoint of step {step}: {error}") from None
+        write_atomically(self.path / "checkpoint.npz", buffer.getvalue())
+
+    def last_checkpoint(self) -> tuple[int, dict[str, np.ndarray], dict[str, Any]] | None:
+        """Step, arrays and state of the last checkpoint, None if there is none."""
+        file = self.path / "checkpoint.npz"
+        if not file.is_file():
+            return None
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                content = json.loads(stored[_STATE].tobytes())
+                names = [n for n in stored.files if n.startswith(_ARRAY)]
+                arrays = {n.removeprefix(_ARRAY): stored[n] for n in names}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RecordsError(f"{file} cannot be read: {error}; run it again") from None
+        return content["step"], arrays, content[_STATE]
+
+    def truncate_after(self, step: int) -> None:
+        """Delete all that was written after a step, so that the run can go on from there.
+
+        Summary, final tables and network go too, because they tell of a later state. A
+        checkpoint of a later step goes with its step.
+        """
+        (self.path / "summary.json").unlink(missing_ok=True)
+        self.network_path.unlink(missing_ok=True)
+        for name in FINAL_TABLES:
+            (self.path / name / _FINAL).unlink(missing_ok=True)
+        last = self.last_checkpoint()
+        if last is not None and last[0] > step:
+            (self.path / "checkpoint.npz").unlink()
+        for name in ("steps", *STEP_TABLES):
+            for number, file in self._parts(name).items():
+                if number > step:
+                    file.unlink()
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, which finishes the run.
+
+        Keys keep their order; keys of :data:`model.columns.SUMMARY` that are not given, NaN and
+        infinity become null.
+
+        Raises
+        ------
+        RecordsError
+            For a key that is not declared or a value without a JSON form.
+        """
+        self._write_json("summary.json", complete_summary(summary))
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` says."""
+        return _read_json(self.path / "summary.json")
+
+    def write_timings(self, timings: Mapping[str, Any]) -> None:
+        """Write wall times, free in form, to ``timings.json``; they differ from run to run."""
+        self._write_json("timings.json", timings)
+
+    def timings(self) -> dict[str, Any]:
+        """What ``timings.json`` says; empty if there is none."""
+        file = self.path / "timings.json"
+        return _read_json(file) if file.is_file() else {}
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a JSON file of the run."""
+        try:
+            write_json(self.path / name, value)
+        except (TypeError, ValueError) as error:
+            raise RecordsError(f"{name}: {error}") from None
+
+    def _parts(self, table: str) -> dict[int, Path]:
+        """Part files of a table by step."""
+        found = {}
+        for file in (self.path / table).glob("step-*.parquet"):
+            match = _PART.fullmatch(file.name)
+            if match:
+                found[int(match[1])] = file
+        return found
+
+
+def _new_folder(options: RunOptions, scenario: Scenario, start: datetime) -> Path:
+    """Make the first free folder for a run."""
+    settings = scenario.settings
+    words = (settings.name, options.protocol, options.mode, options.products or settings.products)
+    stamp = f"{start:%Y%m%dT%H%M%SZ}"
+    name = "-".join([*(re.sub(r"[^A-Za-z0-9_.]+", "_", w) for w in words if w), stamp])
+    number = 1
+    while True:
+        path = options.out / (name if number == 1 else f"{name}-{number}")
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError:
+            if not options.out.is_dir():
+                raise RecordsError(f"--out {options.out} is a file; name a folder") from None
+            number += 1
+        except OSError as error:
+            raise RecordsError(f"cannot make {path}: {error.strerror}; choose --out") from None
+        else:
+            return path
+
+
+def _check_tables(tables: Mapping[str, pd.DataFrame], known: Sequence[str]) -> None:
+    """Refuse tables that are not written at this point of a run."""
+    for name in tables:
+        if name not in known:
+            raise RecordsError(f"unknown table '{name}'{did_you_mean(name, known)}")
+
+
+def _parquet(table: pa.Table) -> bytes:
+    """Bytes of a Parquet file; the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, version="2.6", compression="zstd", compression_level=3)
+    return sink.getvalue().to_pybytes()
+
+
+def _read_parquet(file: Path, schema: pa.Schema) -> pa.Table:
+    """Read a part file and check its columns."""
+    try:
+        table = pq.read_table(file, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RecordsError(f"{file} cannot be read: {error}") from None
+    if not table.schema.equals(schema):
+        raise RecordsError(f"{file} has other columns than this version writes; run it again")
+    return table
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordsError(f"{file} is missing; the run is damaged or unfinished") from None
+    except (OSError, ValueError) as error:
+        raise RecordsError(f"{file} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise RecordsError(f"{file} holds no JSON object; the run is damaged")
+    return content
