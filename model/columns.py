@@ -66,7 +66,7 @@ _WEIGHT = Column("weight_h", "float", "h", "hours of the year the snapshot stand
 TABLES: dict[str, tuple[Column, ...]] = {
     "steps": (
         _STEP,
-        Column("status", "str", "-", "how the step, or with it the run, stands"),
+        Column("status", "str", "-", "`running`, or the final status of the run"),
         Column("trades", "int", "-", "trades agreed in the step"),
         Column("rounds", "int", "-", "rounds of the protocol in the step"),
         Column("messages", "int", "-", "messages of the step, one per interconnector travelled"),
@@ -74,8 +74,14 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("local_solves", "int", "-", "solves of planning problems since the run began"),
         Column("cost_eur", "float", "EUR/a", "cost of all countries after the step, re-solved"),
         Column("gain_eur", "float", "EUR/a", "autarky cost less cost after the step"),
-        Column("surplus_eur", "float", "EUR/a", "part of the gain that this step added"),
-        Column("hops", "int", "-", "longest path of a trade of the step, in interconnectors"),
+        Column(
+            "surplus_eur",
+            "float",
+            "EUR/a",
+            "gain since the run began by the protocol's own count; null if it keeps none",
+            nullable=True,
+        ),
+        Column("hops", "int", "-", "longest path the protocol looks at, in interconnectors"),
     ),
     "messages": (
         _STEP,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -24,6 +26,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder that was not there: ``name``, else ``name-2``, ``name-3``, ..."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for suffix in itertools.chain([""], (f"-{n}" for n in itertools.count(2))):
+        path = parent / f"{name}{suffix}"
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            break
+    return path
 
 
 def write_json(path: Path, value: Any) -> None:

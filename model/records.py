@@ -34,7 +34,7 @@ from model.columns import (
     complete_summary,
     to_arrow,
 )
-from model.files import content_hash, plain, write_atomically, write_json
+from model.files import content_hash, new_folder, plain, write_atomically, write_json
 from model.options import RunOptions
 from model.provenance import git_commit, package_versions
 from scenarios.errors import did_you_mean
@@ -86,14 +86,17 @@ class RunRecords:
             If the folder cannot be made.
         """
         start = datetime.now(UTC)
-        path = _new_folder(options, scenario, start)
-        settings = scenario.settings
+        try:
+            path = new_folder(options.out, _folder_name(options, scenario, start))
+        except OSError as error:
+            what = f"cannot make a folder in {options.out}: {error.strerror}; choose another --out"
+            raise RecordsError(what) from None
         manifest = {
             "format": FORMAT,
             "run": path.name,
             "start_utc": start.isoformat(timespec="seconds"),
             "command": list(sys.argv if command is None else command),
-            "seed": settings.seed if options.seed is None else options.seed,
+            "seed": scenario.settings.seed if options.seed is None else options.seed,
             "scenario_sha256": content_hash(scenario),
             "versions": package_versions(),
             "git_commit": git_commit(),
@@ -347,26 +350,12 @@ class RunRecords:
         return found
 
 
-def _new_folder(options: RunOptions, scenario: Scenario, start: datetime) -> Path:
-    """Make the first free folder for a run."""
+def _folder_name(options: RunOptions, scenario: Scenario, start: datetime) -> str:
+    """Name of a run's folder."""
     settings = scenario.settings
     words = (settings.name, options.protocol, options.mode, options.products or settings.products)
-    stamp = f"{start:%Y%m%dT%H%M%SZ}"
-    name = "-".join([*(re.sub(r"[^A-Za-z0-9_.]+", "_", w) for w in words if w), stamp])
-    number = 1
-    while True:
-        path = options.out / (name if number == 1 else f"{name}-{number}")
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError:
-            if not options.out.is_dir():
-                raise RecordsError(f"--out {options.out} is a file; name a folder") from None
-            number += 1
-        except OSError as error:
-            raise RecordsError(f"cannot make {path}: {error.strerror}; choose --out") from None
-        else:
-            return path
+    plain_words = [re.sub(r"[^A-Za-z0-9_.]+", "_", word) for word in words if word]
+    return "-".join([*plain_words, f"{start:%Y%m%dT%H%M%SZ}"])
 
 
 def _check_tables(tables: Mapping[str, pd.DataFrame], known: Sequence[str]) -> None:
