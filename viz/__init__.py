@@ -1,0 +1,1 @@
+"""What people see: terminal, app, figures and report; reads records and solves nothing."""
