@@ -79,7 +79,7 @@ class ConsoleReporter(Reporter):
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]+[/]"),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TextColumn(
@@ -135,8 +135,8 @@ class ConsoleReporter(Reporter):
         """Show where the negotiation stands."""
         self._done = int(summary.get("step", self._done)) + 1
         text = describe_step(summary)
-        if self._live:
-            self._show(text)
+        if self._live:  # the step's number stands beside the bar already
+            self._show(text.partition(": ")[2])
         else:
             self._say(f"  {text}")
 
