@@ -1,0 +1,212 @@
+"""The planner that sees everything, for countries that are cost curves.
+
+It minimises the sum of exactly the agents' costs over the flows of the graph, by tangents: a
+linear program whose cost curves are refined where its solution lies until its lower bound meets
+the true cost of its flows. Curves of blocks are exact at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from agents.curve_problem import CurveProblem
+from model.graph import sent_mw
+from protocols.products import Products
+
+# Gap to the lower bound, relative to cost, at which refining ends; and that must be reached.
+_WANTED_GAP = 1e-11
+_LARGEST_GAP = 1e-7
+_MOST_REFINEMENTS = 60
+_FIRST_TANGENTS = 12
+
+
+def plan_curves(
+    problems: Mapping[str, CurveProblem], graph: nx.Graph, products: Products | None = None
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Minimise the cost of all countries together.
+
+    Parameters
+    ----------
+    problems : mapping of str to CurveProblem
+        The agents' own problems; only read.
+    graph : networkx.Graph
+        Interconnection graph.
+    products : Products, optional
+        Restricts flows to these products, which gives the ceiling of their family. Without,
+        every snapshot is free.
+
+    Returns
+    -------
+    cost_eur : float
+        Cost of all countries, EUR/a.
+    flows_mw : dict of str to ndarray
+        Net flow per interconnector and snapshot, positive from the alphabetically first country.
+
+    Raises
+    ------
+    RuntimeError
+        If the linear program fails or the gap does not close.
+    """
+    pool = _Pool(problems, graph, products)
+    best_cost, best_flows, bound = np.inf, {}, -np.inf
+    for _ in range(_MOST_REFINEMENTS):
+        lower, net_mw, generation_mw = pool.solve()
+        bound = max(bound, lower)
+        flows = pool.flows_mw(net_mw)
+        cost = pool.cost_eur(flows)
+        if cost < best_cost:
+            best_cost, best_flows = cost, flows
+        if best_cost - bound <= _WANTED_GAP * max(abs(best_cost), 1.0):
+            break
+        if not pool.refine(generation_mw):
+            break
+    if best_cost - bound > _LARGEST_GAP * max(abs(best_cost), 1.0):
+        raise RuntimeError(f"planner: a gap of {best_cost - bound:.6g} EUR does not close")
+    return best_cost, pool.without_loops(best_flows)
+
+
+class _Pool:
+    """The linear program: directed flows per edge and product, generation, cost rates."""
+
+    def __init__(
+        self,
+        problems: Mapping[str, CurveProblem],
+        graph: nx.Graph,
+        products: Products | None,
+    ) -> None:
+        self.problems = problems
+        self.countries = tuple(problems)
+        self.weights_h = next(iter(problems.values())).weights_h
+        self.snapshots = len(self.weights_h)
+        self.shape = products.shape if products is not None else np.eye(self.snapshots)
+        self.edges = [
+            (min(a, b), max(a, b), data) for a, b, data in graph.edges(data=True)
+        ]
+        # Exchange of each country per MW of each directed flow, in the order of the columns.
+        self.incidence = np.zeros((len(self.countries), 2 * len(self.edges)))
+        peak = self.shape.max(axis=1)
+        limits = []
+        for e, (a, b, data) in enumerate(self.edges):
+            for way, (sender, receiver) in enumerate(((a, b), (b, a))):
+                column = 2 * e + way
+                self.incidence[self.countries.index(sender), column] = -1.0
+                self.incidence[self.countries.index(receiver), column] = 1 - data["loss"]
+                limits.append(data["capacity_mw"][sender] / peak)
+        self.limit_mw = np.array(limits).reshape(2 * len(self.edges), len(self.shape))
+        self._exchange_of_flow = sp.kron(self.incidence, self.shape.T, format="csr")
+        self._demand = np.array([problems[c].demand_mw for c in self.countries])
+        self._tangents: list[tuple[np.ndarray, np.ndarray]] = []
+        self._place_first_tangents()
+
+    def solve(self) -> tuple[float, np.ndarray, np.ndarray]:
+        """Lower bound of cost, net flow per edge and product, generation per country."""
+        points = self._demand.size
+        flow_columns = self.limit_mw.size
+        # Generation and exchange meet demand.
+        balance = sp.hstack(
+            [
+                self._exchange_of_flow,
+                sp.identity(points),
+                sp.csr_matrix((points, points)),
+            ],
+            format="csr",
+        )
+        rows = [
+            sp.hstack(
+                [
+                    sp.csr_matrix((points, flow_columns)),
+                    sp.diags(rate),
+                    -sp.identity(points),
+                ]
+            )
+            for rate, _ in self._tangents
+        ]
+        none = np.full(points, np.inf)
+        weights = np.tile(self.weights_h, len(self.countries))
+        result = linprog(
+            np.concatenate([np.zeros(flow_columns + points), weights / weights.max()]),
+            A_ub=sp.vstack(rows, format="csr"),
+            b_ub=np.concatenate([-offset for _, offset in self._tangents]),
+            A_eq=balance,
+            b_eq=self._demand.ravel(),
+            bounds=np.column_stack(
+                [
+                    np.concatenate([np.zeros(flow_columns), -none, np.zeros(points)]),
+                    np.concatenate([self.limit_mw.ravel(), none, none]),
+                ]
+            ),
+            method="highs-ds",
+            options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+        )
+        if result.status != 0:
+            raise RuntimeError(f"planner: the linear program ended with {result.message}")
+        flow = np.clip(result.x[:flow_columns].reshape(self.limit_mw.shape), 0.0, self.limit_mw)
+        generation = result.x[flow_columns : flow_columns + points].reshape(self._demand.shape)
+        return float(result.fun * weights.max()), flow[::2] - flow[1::2], generation
+
+    def flows_mw(self, net_mw: np.ndarray) -> dict[str, np.ndarray]:
+        """Net flow per interconnector and snapshot."""
+        return {
+            data["name"]: net @ self.shape
+            for (_, _, data), net in zip(self.edges, net_mw, strict=True)
+        }
+
+    def cost_eur(self, flows_mw: Mapping[str, np.ndarray]) -> float:
+        """True cost of all countries at given net flows."""
+        return sum(
+            float(self.weights_h @ p.cost_rate_eur_per_h(p.demand_mw - exchange))
+            for p, exchange in zip(self.problems.values(), self._exchange(flows_mw), strict=True)
+        )
+
+    def without_loops(self, flows_mw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Smallest flows that exchange the same; only lossless loops leave a choice."""
+        result = linprog(
+            np.ones(self.limit_mw.size),
+            A_eq=self._exchange_of_flow,
+            b_eq=self._exchange(flows_mw).ravel(),
+            bounds=np.column_stack([np.zeros(self.limit_mw.size), self.limit_mw.ravel()]),
+            method="highs-ds",
+        )
+        if result.status != 0:  # rounding made the flows a hair infeasible
+            return flows_mw
+        flow = np.clip(result.x.reshape(self.limit_mw.shape), 0.0, self.limit_mw)
+        smaller = self.flows_mw(flow[::2] - flow[1::2])
+        cost = self.cost_eur(flows_mw)
+        return smaller if self.cost_eur(smaller) <= cost + _WANTED_GAP * abs(cost) else flows_mw
+
+    def _exchange(self, flows_mw: Mapping[str, np.ndarray]) -> np.ndarray:
+        exchange = np.zeros(self._demand.shape)
+        for a, b, data in self.edges:
+            flow = flows_mw[data["name"]]
+            exchange[self.countries.index(a)] -= sent_mw(flow, data["loss"])
+            exchange[self.countries.index(b)] -= sent_mw(-flow, data["loss"])
+        return exchange
+
+    def refine(self, generation_mw: np.ndarray) -> bool:
+        """Add tangents at a solution; whether any curve still bends."""
+        self._add_tangents(generation_mw)
+        return any(not p.is_piecewise_linear for p in self.problems.values())
+
+    def _place_first_tangents(self) -> None:
+        """Tangents over the range of generation, and all segments of the curves."""
+        reach = np.abs(self.incidence) @ self.limit_mw @ self.shape
+        for share in np.linspace(-1.0, 1.0, _FIRST_TANGENTS):
+            self._add_tangents(self._demand + share * reach)
+        for i in range(max(len(p.kinks_mw) for p in self.problems.values())):
+            kinks = [p.kinks_mw for p in self.problems.values()]
+            at = np.array([k[min(i, len(k) - 1)] for k in kinks])
+            self._add_tangents(np.broadcast_to(at[:, None], self._demand.shape))
+
+    def _add_tangents(self, generation_mw: np.ndarray) -> None:
+        """Cost rate >= offset + rate * generation, per country and snapshot."""
+        rates, offsets = [], []
+        for problem, generation in zip(self.problems.values(), generation_mw, strict=True):
+            rate = problem.marginal_cost(generation)[1]
+            rates.append(rate)
+            offsets.append(problem.cost_rate_eur_per_h(generation) - rate * generation)
+        self._tangents.append((np.concatenate(rates), np.concatenate(offsets)))
