@@ -99,14 +99,19 @@ class Bidder:
         inward = call.path[::-1]
         arriving = self._arriving_share(inward, ledger)
         charges = sum(ledger.wheeling_eur_per_mwh(inward).values())
+        if call.border == self.country:
+            import_price, export_price = posted + charges / arriving, posted
+        else:
+            import_price = (posted + charges) / arriving
+            export_price = posted * self._arriving_share(call.path, ledger)
         gain = LEAST_GAIN_EUR_PER_MWH
-        return (posted + charges + gain) / arriving, posted - gain, arriving
+        return import_price + gain / arriving, export_price - gain, arriving
 
-    def _arriving_share(self, inward: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
-        """MW that arrive here per MW sent, at present flows (shape: products)."""
+    def _arriving_share(self, path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
+        """MW that arrive at the end of a path per MW sent, at present flows (shape: products)."""
         products, little_mw = self.valuation.products, 1e-3
-        effect = ledger.effect(inward, np.full(len(products), little_mw))
-        return products.average(effect.exchange_mw[self.country]) / little_mw
+        effect = ledger.effect(path, np.full(len(products), little_mw))
+        return products.average(effect.exchange_mw[path[-1]]) / little_mw
 
     def _limit(self, call: LimitCall, ledger: PublicLedger) -> Limit:
         here = ledger.exchange_mw(self.country)

@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pypsa
 
+import agents.network
+import agents.policy
+import model.curve_planner
+import model.joint
 from agents.curve_problem import CurveProblem
 from model.curve_planner import plan_curves
 from model.joint import joint_network, plan_jointly
@@ -92,8 +96,10 @@ def _every_snapshot(world: World) -> Products:
 def _key(world: World, products: Products | None) -> str:
     """Hash of everything the optimum depends on."""
     digest = hashlib.sha256()
-    for package in ("dman-cep", "pypsa", "linopy", "highspy"):
+    for package in ("pypsa", "linopy", "highspy"):
         digest.update(f"{package}={version(package)};".encode())
+    for module in (agents.network, agents.policy, model.joint, model.curve_planner):
+        digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(world.scenario.model_dump_json().encode())
     digest.update(world.products.weights_h.tobytes())
     for problem in world.problems.values():

@@ -32,7 +32,8 @@ class PairNotes:
     Attributes
     ----------
     price, stride : ndarray, shape (products,)
-        Posted price and how far it moves next, EUR/MWh.
+        Posted price and how far it moves next, EUR per MWh at the border of the path's first
+        country.
     heading : ndarray
         Sign of the last price move.
     mw, most_mw : ndarray
@@ -95,6 +96,7 @@ class AdaptiveBids(Protocol):
     shrink: float = 0.35
     grow: float = 1.6
     least_surplus_eur: float = 100.0
+    least_surplus_share: float = 1e-4
     opening_price_eur_per_mwh: float = 50.0
     widen_below: float = 0.03
     tolerance: float = 2e-4
@@ -108,15 +110,7 @@ class AdaptiveBids(Protocol):
         """One step: every pair that does not rest bargains once."""
         self._recall(market)
         outcome = Outcome()
-        awake = []
-        hops = int(market.memory.setdefault("hops", 1))
-        for path, notes in self._pairs.items():
-            if len(path) - 1 > hops:
-                continue
-            if notes.rest > 0:
-                notes.rest -= 1
-            else:
-                awake.append(path)
+        awake = self._wake(int(market.memory.setdefault("hops", 1)))
         order = market.rng.permutation(len(awake))
         surplus = 0.0
         for number, group in enumerate(simultaneous_groups([awake[i] for i in order])):
@@ -126,9 +120,20 @@ class AdaptiveBids(Protocol):
         outcome.settled = self._close(market, surplus)
         return outcome
 
+    def _wake(self, hops: int) -> list[Path]:
+        """Pairs that bargain in this step; when all rest, time passes until the first wakes."""
+        near = {path: notes for path, notes in self._pairs.items() if len(path) - 1 <= hops}
+        skipped = min((notes.rest for notes in near.values()), default=0)
+        awake = [path for path, notes in near.items() if notes.rest == skipped]
+        for notes in near.values():
+            notes.rest = max(notes.rest - skipped - 1, 0)
+        return awake
+
     def _bargain(self, market: Market, group: list[Path], number: int) -> Any:
         trades: list[Trade] = []
         surplus = 0.0
+        so_far = float(market.memory.get("surplus_eur", 0.0))
+        least = min(self.least_surplus_eur, self.least_surplus_share * so_far)
         open_paths = list(group)
         for attempt in range(self.attempts):
             round_ = number * self.attempts + attempt
@@ -139,7 +144,7 @@ class AdaptiveBids(Protocol):
             awards: list[Message] = []
             for deal, (here, there) in zip(deals, limits, strict=True):
                 notes = self._pairs[deal.path]
-                if here is None or there is None or here + there > -self.least_surplus_eur:
+                if here is None or there is None or here + there >= -least:
                     notes.mw = notes.mw * self.shrink
                     continue
                 surplus -= here + there
@@ -202,7 +207,7 @@ class AdaptiveBids(Protocol):
 
     def _interest_call(self, path: Path, end: int, round_: int) -> Message:
         route = path if end == 0 else path[::-1]
-        body = InterestCall(route, tuple(self._pairs[path].price.tolist()))
+        body = InterestCall(route, tuple(self._pairs[path].price.tolist()), path[0])
         return Message(CLOCK, route[0], "call", body, round_)
 
     def _limits(self, market: Market, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -219,6 +224,7 @@ class AdaptiveBids(Protocol):
         body = WishCall(
             route,
             tuple(self._pairs[path].price.tolist()),
+            path[0],
             tuple(limits[end].tolist()),
             tuple(limits[1 - end].tolist()),
         )
@@ -230,8 +236,8 @@ class AdaptiveBids(Protocol):
         moving = heading != 0
         turned = moving & (heading == -notes.heading)
         kept = moving & (heading == notes.heading)
-        stride = np.where(turned, notes.stride / 2, np.where(kept, notes.stride * 1.3, notes.stride))
-        notes.stride = np.clip(stride, 0.05, 100.0)
+        stride = np.where(turned, notes.stride / 2, np.where(kept, notes.stride * 1.6, notes.stride))
+        notes.stride = np.clip(stride, 0.05, 1000.0)
         notes.price = np.maximum(notes.price + heading * notes.stride, 0.0)
         notes.heading = np.where(moving, heading, notes.heading)
         return bool(moving.any())

@@ -98,11 +98,14 @@ class Trade:
 class InterestCall(Body):
     """Asks a country which way it would trade each product with a partner at posted prices.
 
-    ``path`` leads from the country asked to the partner; prices per MWh sent by whoever exports.
+    ``path`` leads from the country asked to the partner. Prices are per MWh that crosses the
+    border of ``border``, one of the two, whichever way it goes: with losses, a price per MWh sent
+    would change its meaning with the direction and pay for going back and forth.
     """
 
     path: tuple[str, ...]
     price_eur_per_mwh: tuple[float, ...]
+    border: str
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,13 @@ class Interest(Body):
 class WishCall(Body):
     """Asks a country what it would trade with a partner at posted prices, within limits.
 
-    ``path`` leads from the country asked to the partner. Per product: price per MWh sent by
-    whoever exports, and the most it may send and may be sent, MW at the sending end.
+    ``path``, prices and ``border`` are those of :class:`InterestCall`. Per product: the most it
+    may send and may be sent, MW at the sending end.
     """
 
     path: tuple[str, ...]
     price_eur_per_mwh: tuple[float, ...]
+    border: str
     send_limit_mw: tuple[float, ...]
     receive_limit_mw: tuple[float, ...]
 

@@ -1,0 +1,235 @@
+"""A run from options to records: negotiate, compare with the yardsticks, write everything down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agents.planning import PypsaProblem
+from agents.problem import Plan, PlanningError
+from model import tables
+from model.engine import Tally
+from model.ledger import Ledger, RuleBroken
+from model.negotiation import NegotiationModel
+from model.options import RunOptions
+from model.outcome import outcome_network
+from model.planner import planner
+from model.records import RunRecords
+from model.reporting import Reporter
+from model.summary import Result, summarise
+from model.world import World, build_world, chosen_scenario
+from protocols.registry import make_protocol
+
+
+def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Negotiate a scenario.
+
+    Parameters
+    ----------
+    options : RunOptions
+    reporter : Reporter, optional
+
+    Returns
+    -------
+    dict
+        The summary, see ``docs/records.md``, with the run's ``folder`` and ``timings_s``.
+
+    Raises
+    ------
+    ScenarioError, UnknownProtocol
+        If the input is not valid; nothing is written then.
+    KeyboardInterrupt
+        With the run's folder; what was done is kept there.
+    """
+    scenario = chosen_scenario(options)
+    make_protocol(options.protocol, options.mode)
+    records = RunRecords.create(options, scenario)
+    return _Run(records, reporter or Reporter()).carry_out()
+
+
+def resume(path: Path, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Go on with a run from its last finished step; ends as an unbroken run would have.
+
+    Raises
+    ------
+    RecordsError
+        If there is no run to go on with.
+    """
+    return _Run(RunRecords.open(path, unfinished=True), reporter or Reporter()).carry_out()
+
+
+class _Run:
+    """One run and its clock."""
+
+    def __init__(self, records: RunRecords, reporter: Reporter) -> None:
+        self.records = records
+        self.options: RunOptions = records.options
+        self.reporter = reporter
+        self.timings_s: dict[str, float] = dict(records.timings())
+
+    def carry_out(self) -> dict[str, Any]:
+        try:
+            return self._carry_out()
+        except KeyboardInterrupt as interrupt:
+            self.records.write_timings(self.timings_s)
+            raise KeyboardInterrupt(str(self.records.path)) from interrupt
+
+    def _carry_out(self) -> dict[str, Any]:
+        with self._timed("models"):
+            world = build_world(self.records.scenario, self.options.solver, self.reporter)
+        if self.options.decomposition == "independent":
+            from model.independent import negotiate_slices
+
+            with self._timed("negotiation"):
+                ledger, status, note = negotiate_slices(
+                    world, self.options, self.records, self.reporter
+                )
+        else:
+            ledger, status, note = self._negotiate(world)
+        return self._conclude(world, ledger, status, note)
+
+    def _negotiate(self, world: World) -> tuple[Ledger, str, str]:
+        model = NegotiationModel(
+            world.problems,
+            world.graph,
+            world.products,
+            make_protocol(self.options.protocol, self.options.mode),
+            seed=world.scenario.settings.seed,
+            workers=self.options.workers,
+            on_batch=_progress(self.reporter),
+        )
+        with self._timed("autarky"):
+            self._start(model)
+        self.reporter.phase("negotiating", self.options.max_steps)
+        status, note = model.status, ""
+        with self._timed("negotiation"):
+            while status == "running" and model.steps < self.options.max_steps:
+                try:
+                    model.step()
+                except (PlanningError, RuleBroken) as error:
+                    status = "infeasible" if isinstance(error, PlanningError) else "failed"
+                    note = str(error)
+                    self.reporter.warn(note)
+                    break
+                self._record(model)
+                status, note = model.status, model.note
+        if status == "running":
+            status = "capped"
+            note = f"stopped after {model.steps} steps with gain left; raise --max-steps to go on"
+        return model.ledger, status, note
+
+    def _start(self, model: NegotiationModel) -> None:
+        found = self.records.last_checkpoint()
+        if found is None:
+            self.records.truncate_after(-1)
+            self.reporter.phase("planning alone", len(model.countries))
+            model.plan_alone()
+        else:
+            step, arrays, state = found
+            self.records.truncate_after(step)
+            model.restore(arrays, state)
+
+    def _record(self, model: NegotiationModel) -> None:
+        record = model.last
+        assert record is not None
+        row = tables.steps_row(record, model)
+        self.records.write_step(
+            record.step,
+            {
+                "steps": pd.DataFrame([row]),
+                "messages": tables.messages_table(record),
+                "trades": tables.trades_table(record, model.ledger),
+                "valuations": tables.valuations_table(record, model.products.names),
+            },
+        )
+        self.records.checkpoint(record.step, *model.state())
+        self.reporter.step(row)
+
+    def _conclude(self, world: World, ledger: Ledger, status: str, note: str) -> dict[str, Any]:
+        exchanges = {
+            "autarky": {c: np.zeros(len(world.snapshots)) for c in world.countries},
+            "negotiated": {c: ledger.exchange_mw(c) for c in world.countries},
+        }
+        flows = {"negotiated": ledger.flows_mw}
+        planner_cost = None
+        if self.options.planner:
+            self.reporter.phase("planner: all countries as one problem")
+            with self._timed("planner"):
+                best = planner(world)
+            planner_cost = best.cost_eur
+            exchanges["planner"] = {c: best.exchange_mw(world, c) for c in world.countries}
+            flows["planner"] = best.flows_mw
+        with self._timed("records"):
+            plans = self._write_cases(world, ledger, exchanges, flows)
+            result = Result(
+                ledger, plans["autarky"], plans["negotiated"], status, note, planner_cost
+            )
+            table = self.records.table
+            summary = summarise(self.options, world, result, table("steps"), table("trades"))
+        summary["run"] = self.records.name
+        summary["wall_s"] = sum(self.timings_s.values())
+        self.records.write_timings(self.timings_s)
+        self.records.write_summary(summary)
+        return {**summary, "folder": str(self.records.path), "timings_s": self.timings_s}
+
+    def _write_cases(
+        self,
+        world: World,
+        ledger: Ledger,
+        exchanges: dict[str, dict[str, np.ndarray]],
+        flows: dict[str, dict[str, np.ndarray]],
+    ) -> dict[str, dict[str, Plan]]:
+        """Solve every case once more and write its prices, capacities and flows."""
+        plans: dict[str, dict[str, Plan]] = {}
+        prices, capacities = [], []
+        self.reporter.phase("writing results", len(exchanges) * len(world.countries))
+        for case, exchange in exchanges.items():
+            solved = {}
+            plans[case] = {}
+            for country, mw in exchange.items():
+                self.reporter.advance(f"{case} {country}")
+                problem = world.problems[country]
+                plan = problem.solve(mw)
+                plans[case][country] = plan
+                prices.append(
+                    tables.prices_table(case, world, country, plan.price_eur_per_mwh, mw)
+                )
+                if isinstance(problem, PypsaProblem):
+                    solved[country] = problem.solved_network(mw)
+                    capacities.append(tables.capacities_table(case, country, solved[country]))
+            if case == "negotiated" and solved:
+                network = outcome_network(solved, world.graph, ledger)
+                network.export_to_netcdf(str(self.records.network_path))
+        final = {
+            "prices": pd.concat(prices, ignore_index=True),
+            "flows": pd.concat(
+                [tables.flows_table(case, world, flow) for case, flow in flows.items()],
+                ignore_index=True,
+            ),
+        }
+        if capacities:
+            final["capacities"] = pd.concat(capacities, ignore_index=True)
+        self.records.write_final(final)
+        return plans
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + spent, 3)
+
+
+def _progress(reporter: Reporter) -> Callable[[Tally], None]:
+    def told(tally: Tally) -> None:
+        reporter.advance(f"{tally.messages} messages")
+
+    return told

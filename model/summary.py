@@ -1,0 +1,174 @@
+"""The figures of a run in one dictionary, see ``docs/records.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agents.problem import Plan
+from model.ledger import Ledger
+from model.options import RunOptions
+from model.world import World
+
+MWH_PER_TWH = 1e6
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished negotiation leaves.
+
+    Attributes
+    ----------
+    ledger : Ledger
+    autarky, negotiated : dict of str to Plan
+        Each country's plan without exchange and with its trades, re-solved.
+    status, note : str
+    planner_cost_eur : float, optional
+    """
+
+    ledger: Ledger
+    autarky: Mapping[str, Plan]
+    negotiated: Mapping[str, Plan]
+    status: str
+    note: str
+    planner_cost_eur: float | None
+
+    @property
+    def gains_eur(self) -> dict[str, float]:
+        """Gain of each country, payments included, EUR/a."""
+        return {
+            c: self.autarky[c].cost_eur - self.negotiated[c].cost_eur - self.ledger.payments_eur[c]
+            for c in self.autarky
+        }
+
+
+def summarise(
+    options: RunOptions, world: World, result: Result, steps: pd.DataFrame, trades: pd.DataFrame
+) -> dict[str, Any]:
+    """Summary of a run.
+
+    Parameters
+    ----------
+    options : RunOptions
+    world : World
+    result : Result
+    steps, trades : DataFrame
+        Tables of the run's records.
+    """
+    settings = world.scenario.settings
+    autarky = sum(p.cost_eur for p in result.autarky.values())
+    negotiated = sum(p.cost_eur for p in result.negotiated.values())
+    best = None if result.planner_cost_eur is None else autarky - result.planner_cost_eur
+    return {
+        "scenario": settings.name,
+        "title": settings.title,
+        "protocol": options.protocol,
+        "mode": options.mode,
+        "products": settings.products,
+        "slices": settings.slices,
+        "decomposition": options.decomposition,
+        "resolution": settings.resolution if world.networks else "cost curves",
+        "solver": options.solver,
+        "seed": settings.seed,
+        "status": result.status,
+        "note": result.note,
+        "autarky_cost_eur": autarky,
+        "planner_cost_eur": result.planner_cost_eur,
+        "negotiated_cost_eur": negotiated,
+        "gain_eur": autarky - negotiated,
+        "planner_gain_eur": best,
+        "efficiency": _efficiency(autarky - negotiated, best, autarky),
+        "gains_eur": result.gains_eur,
+        "countries": {c: _country(world, result, c) for c in world.countries},
+        "interconnectors": _interconnectors(world, result.ledger, trades),
+        "steps": len(steps),
+        "rounds": int(steps["rounds"].sum()),
+        "messages": int(steps["messages"].sum()),
+        "numbers_disclosed": int(steps["numbers_disclosed"].sum()),
+        "trades": int(steps["trades"].sum()),
+        "local_solves": int(steps["local_solves"].max()) if len(steps) else 0,
+        "residuals": _residuals(world, result),
+    }
+
+
+def _efficiency(gain: float, best: float | None, cost: float) -> float | None:
+    """Share of the planner's gain; undefined where there is nothing to gain."""
+    if best is None or best <= 1e-9 * abs(cost):
+        return None
+    return gain / best
+
+
+def _country(world: World, result: Result, country: str) -> dict[str, Any]:
+    hours = world.products.weights_h
+    demand = world.problems[country].demand_mw
+    names = world.graph.nodes[country]
+    autarky, negotiated = result.autarky[country], result.negotiated[country]
+    weights = hours * demand if demand.any() else hours
+    return {
+        "name": names["name"],
+        "demand_twh": float(hours @ demand) / MWH_PER_TWH,
+        "autarky_cost_eur": autarky.cost_eur,
+        "negotiated_cost_eur": negotiated.cost_eur,
+        "payment_eur": result.ledger.payments_eur[country],
+        "gain_eur": result.gains_eur[country],
+        "autarky_price_eur_per_mwh": float(np.average(autarky.price_eur_per_mwh, weights=weights)),
+        "negotiated_price_eur_per_mwh": float(
+            np.average(negotiated.price_eur_per_mwh, weights=weights)
+        ),
+        "net_import_twh": float(hours @ result.ledger.exchange_mw(country)) / MWH_PER_TWH,
+    }
+
+
+def _interconnectors(world: World, ledger: Ledger, trades: pd.DataFrame) -> dict[str, Any]:
+    hours = world.products.weights_h
+    entries = {}
+    for one, other, data in world.graph.edges(data=True):
+        a, b = sorted((one, other))
+        out, back = (np.maximum(ledger.flow_mw(*way), 0.0) for way in ((a, b), (b, a)))
+        capacity = data["capacity_mw"]
+        full = np.zeros(len(hours), dtype=bool)
+        for flow, sender in ((out, a), (back, b)):
+            full |= (flow > 0) & (flow >= capacity[sender] - 1e-3)
+        entries[data["name"]] = {
+            "a_to_b_twh": float(hours @ out) / MWH_PER_TWH,
+            "b_to_a_twh": float(hours @ back) / MWH_PER_TWH,
+            "a_to_b_mw": capacity[a],
+            "b_to_a_mw": capacity[b],
+            "hours_at_limit": float(hours @ full),
+            "mean_price_eur_per_mwh": _mean_price(trades, (a, b)),
+            "losses_twh": data["loss"] * float(hours @ (out + back)) / MWH_PER_TWH,
+        }
+    return entries
+
+
+def _mean_price(trades: pd.DataFrame, ends: tuple[str, str]) -> float | None:
+    """Energy-weighted mean price of all trades whose path uses an interconnector."""
+    a, b = ends
+    used = [_uses(path, a, b) for path in trades["path"]] if len(trades) else []
+    over = trades[used] if used else trades
+    energy = float(over["energy_mwh"].sum()) if used else 0.0
+    if energy == 0:
+        return None
+    return float((over["energy_mwh"] * over["price_eur_per_mwh"]).sum()) / energy
+
+
+def _uses(path: str, a: str, b: str) -> bool:
+    hops: Iterable[str] = path.split(">")
+    hops = list(hops)
+    return any({x, y} == {a, b} for x, y in zip(hops, hops[1:], strict=False))
+
+
+def _residuals(world: World, result: Result) -> dict[str, float]:
+    ledger = result.ledger
+    total = sum(ledger.exchange_mw(c) for c in world.countries)
+    for a, b, data in world.graph.edges(data=True):
+        total = total + data["loss"] * np.abs(ledger.flow_mw(a, b))
+    return {
+        "balance_mw": float(np.abs(total).max()),
+        "budget_eur": float(sum(ledger.payments_eur.values())),
+        "worst_gain_eur": min(result.gains_eur.values()),
+    }
