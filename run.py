@@ -5,6 +5,7 @@ $ python run.py --scenario sapp2030
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -267,6 +268,8 @@ _OPTION_NAMES = {"overrides": "--set", "planner": "--no-planner"}
 
 def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None) -> int:
     """Do the work under progress bars, print its summary and return the exit code."""
+    for chatty in ("linopy", "pypsa", "MESA"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         with ConsoleReporter() as reporter:
             reporter.phase("loading the modelling tools")

@@ -6,7 +6,6 @@ shedding and free disposal, so that its cost is finite whatever it is asked to i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,8 +22,6 @@ DISPOSAL = "disposal"
 SHORT_STORAGE_MAX_HOURS = 168.0
 # Smaller availabilities only upset the solver (dawn and dusk); as PyPSA-Earth's clip_p_max_pu.
 LEAST_AVAILABILITY = 1e-4
-
-logging.getLogger("pypsa").setLevel(logging.WARNING)
 
 
 def annuity(rate: float, lifetime_a: float) -> float:
