@@ -289,8 +289,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from agents.problem import PlanningError
     from model.ledger import RuleBroken
     from model.records import RecordsError
+    from protocols.registry import UnknownProtocol
 
-    return ScenarioError, PlanningError, RecordsError, RuleBroken
+    return ScenarioError, PlanningError, RecordsError, RuleBroken, UnknownProtocol
 
 
 def _say_interrupted(folder: Path | str | None) -> int:

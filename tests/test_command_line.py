@@ -292,8 +292,9 @@ class TestEnding:
         from agents.problem import PlanningError
         from model.ledger import RuleBroken
         from model.records import RecordsError
+        from protocols.registry import UnknownProtocol
 
-        for kind in (ScenarioError, PlanningError, RuleBroken, RecordsError):
+        for kind in (ScenarioError, PlanningError, RuleBroken, RecordsError, UnknownProtocol):
             runs.answer = kind("ZA: no [optimal]\nplan")
             result = invoke("--scenario", "triangle")
             assert result.exit_code == 2

@@ -175,7 +175,7 @@ class ConsoleReporter(Reporter):
             full = max(self._done, 1)
             self._bars.update(task, total=full, completed=full)
         else:
-            count = f" {self._count}" if self._count else ""
+            count = f" {self._count}" if self._done else ""
             self._say(f"  done{count} in {self._clock() - self._phase_s:.1f} s")
         self._name = ""
 

@@ -67,7 +67,7 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
         ),
     ]
     names = [f"{code}  {row.get('name') or ''}".rstrip() for code, row in countries.items()]
-    table = _fit("Countries, per year", "country", [*names, "all"], columns, console)
+    table = _fit("Countries", "country", [*names, "all"], columns, console)
     table.caption = "payments: net paid for trade, received where negative"
     return table
 
@@ -93,7 +93,7 @@ def interconnector_table(summary: Mapping[str, Any], console: Console) -> Table:
         Figures("mean\nprice", "EUR/MWh", plain("mean_price_eur_per_mwh", 1)),
         Figures("losses", lost.label, [lost.text(r["losses_twh"]) for r in listed], True),
     ]
-    return _fit("Interconnectors, per year", "A-B", [*edges, "all"], columns, console)
+    return _fit("Interconnectors", "A-B", [*edges, "all"], columns, console)
 
 
 def pool_table(summary: Mapping[str, Any]) -> Table:
