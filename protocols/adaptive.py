@@ -87,7 +87,58 @@ class Deal:
 
 @dataclass
 class AdaptiveBids(Protocol):
-    """Pairs trade bundles at the middle of their limit prices; what fails is tried smaller."""
+    """Pairs trade bundles and split the surplus; what fails is tried smaller, paths grow longer.
+
+    Rules, for every pair of countries that a path of the allowed length joins; pairs that share
+    neither a country nor a line bargain at the same time, in random order:
+
+    1. *Interest.* Both say which way they would trade each product at the pair's posted prices.
+       Each knows from its own duals; by convexity whoever sees no gain there has none to find.
+       Where both want the same, the price moves, by less after every turn.
+    2. *Wish.* If their interests cross, both solve for the trade they would like best at the
+       posted prices, up to the pair's present step, imports and exports alike. The deal is the
+       smaller of the two wishes, product by product: a block, a bundle, or a swap.
+    3. *Limit.* Both re-solve with the deal and say the least they must be paid for it. If the sum
+       is negative, they trade and share the surplus equally; else the step shrinks and they try
+       once more. A pair that fails rests for a while.
+    4. Only neighbours trade at first. When a step brings little, paths over one more third
+       country are allowed; transit countries pass the energy on and earn the wheeling charge.
+       When steps bring next to nothing even so, the countries have agreed.
+
+    Flows are netted: a trade against the flow frees room and undoes earlier trades.
+
+    Properties: nobody loses, by re-solved cost; budget balanced; welfare rises with every trade;
+    ends; not truthful (whoever overstates its limit gets a larger share); near the best that its
+    products allow, without a guarantee of reaching it.
+
+    Discloses: the sign of interest and the wished MW per product at posted prices, and one limit
+    in EUR per bundle tried. Marginal costs, duals and costs never travel.
+
+    References: Hatfield et al. (2013) on trading networks and chains of trades; Tseng (2001) on
+    why one product at a time gets stuck, which bundles and best responses avoid.
+
+    Parameters
+    ----------
+    max_hops : int
+        Longest path, in interconnectors.
+    attempts : int
+        Deals a pair may try in one step.
+    price_moves : int
+        Times the posted prices may move before the pair gives up for this step.
+    first_share : float
+        First step as a share of what the path can carry.
+    shrink, grow : float
+        Factor on the step after failure and after success.
+    least_surplus_eur, least_surplus_share : float
+        Smallest surplus worth a trade: the lesser of so many EUR and this share of the surplus
+        of all trades so far, so that small scenarios work too.
+    opening_price_eur_per_mwh : float
+        Posted price every pair starts from.
+    widen_below : float
+        Longer paths open when a step adds less than this share of the surplus so far.
+    tolerance, patience : float, int
+        Agreed after so many steps in a row that add less than this share.
+    """
 
     max_hops: int = 3
     attempts: int = 2
