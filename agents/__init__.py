@@ -1,0 +1,1 @@
+"""The private side: planning problems, valuation, bidding, country agents."""

@@ -1,0 +1,1 @@
+"""The meeting place: market engine, ledger, negotiation, yardsticks, records."""

@@ -1,0 +1,1 @@
+"""Networks in and out: PyPSA and PyPSA-Earth files as scenarios (to come)."""
