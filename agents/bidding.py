@@ -25,13 +25,21 @@ LEAST_GAIN_EUR_PER_MWH = 0.02
 WISH_DECIMALS = 3  # kW
 
 
+class Effect(Typing):
+    """What a delivery changes."""
+
+    @property
+    def exchange_mw(self) -> dict[str, np.ndarray]:
+        """Change of net import by country, MW per snapshot."""
+
+
 class PublicLedger(Typing):
     """What a country can read of the market's ledger."""
 
     def exchange_mw(self, country: str) -> np.ndarray:
         """Net import of a country, MW per snapshot."""
 
-    def effect(self, path: tuple[str, ...], mw: np.ndarray) -> object:
+    def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
         """Changes that a delivery along a path makes."""
 
     def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> dict[str, float]:
@@ -66,9 +74,7 @@ class Bidder:
             return self._reply(message, path[-1], path[1:-1], self._limit(body, ledger))
         return None
 
-    def _reply(
-        self, message: Message, receiver: str, via: tuple[str, ...], body: Body
-    ) -> Message:
+    def _reply(self, message: Message, receiver: str, via: tuple[str, ...], body: Body) -> Message:
         return Message(self.country, receiver, "propose", body, message.round, via)
 
     def _interest(self, call: InterestCall, ledger: PublicLedger) -> Interest:

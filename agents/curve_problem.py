@@ -78,9 +78,7 @@ class CurveProblem(PlanningProblem):
         generation = np.maximum(generation_mw, 0.0)
         i = np.searchsorted(self._start_mw, generation, side="right") - 1
         beyond = generation - self._start_mw[i]
-        return self._start_eur_per_h[i] + beyond * (
-            self._price[i] + self._slope[i] * beyond / 2
-        )
+        return self._start_eur_per_h[i] + beyond * (self._price[i] + self._slope[i] * beyond / 2)
 
     def marginal_cost(self, generation_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of cost from below and from above, EUR/MWh; they differ at kinks only."""
@@ -138,9 +136,11 @@ class CurveProblem(PlanningProblem):
             assert a is not None and b is not None
             segments = [(max(lost_load - a, 0.0) / b, a, b)]
         segments = [s for s in segments if s[0] > 0 and s[1] < lost_load]
-        mw, price, slope = (np.array(column) for column in zip(*segments, strict=True)) if (
-            segments
-        ) else (np.zeros(0), np.zeros(0), np.zeros(0))
+        mw, price, slope = (
+            (np.array(column) for column in zip(*segments, strict=True))
+            if (segments)
+            else (np.zeros(0), np.zeros(0), np.zeros(0))
+        )
         self._start_mw = np.concatenate([[0.0], np.cumsum(mw)])
         self._price = np.append(price, lost_load)
         self._slope = np.append(slope, 0.0)
@@ -190,6 +190,4 @@ class CurveProblem(PlanningProblem):
         return self._per_product(cost) + self._hours * price * amount_mw
 
     def _per_product(self, per_snapshot: np.ndarray) -> np.ndarray:
-        return np.bincount(
-            self._product_of, weights=per_snapshot, minlength=len(self._hours)
-        )
+        return np.bincount(self._product_of, weights=per_snapshot, minlength=len(self._hours))

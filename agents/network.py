@@ -78,8 +78,10 @@ def country_network(
     """
     if axis.resolution.weeks is None:
         n = _assemble(scenario, country, profiles, repetition=1.0)
-        return n if axis.resolution.hours == 1 else n.cluster.temporal.resample(
-            f"{axis.resolution.hours}h"
+        return (
+            n
+            if axis.resolution.hours == 1
+            else n.cluster.temporal.resample(f"{axis.resolution.hours}h")
         )
     n = _assemble(scenario, country, axis.aggregate(profiles), repetition=axis.repetition)
     for column in n.snapshot_weightings:
@@ -236,7 +238,7 @@ class _Builder:
         return float(self.n.generators.p_nom.sum() + self.n.storage_units.p_nom.sum())
 
     def _add_generator(
-        self, name: str, carrier: str, availability: float, capacity: dict[str, object]
+        self, name: str, carrier: str, availability: float, capacity: Mapping[str, object]
     ) -> None:
         tech = self.technologies[carrier]
         limit: float | pd.Series = availability
@@ -255,7 +257,7 @@ class _Builder:
             **capacity,
         )
 
-    def _add_storage(self, name: str, carrier: str, capacity: dict[str, object]) -> None:
+    def _add_storage(self, name: str, carrier: str, capacity: Mapping[str, object]) -> None:
         tech = self.technologies[carrier]
         root = float(np.sqrt(tech.efficiency))
         self.n.add(

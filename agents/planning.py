@@ -140,9 +140,7 @@ class PypsaProblem(PlanningProblem):
         self._fixed_mw = np.zeros(len(self.shape))
         self._balance_mw = np.zeros(len(self.weights_h))
 
-    def _add_trade_variables(
-        self, model: linopy.Model
-    ) -> tuple[linopy.Variable, linopy.Variable]:
+    def _add_trade_variables(self, model: linopy.Model) -> tuple[linopy.Variable, linopy.Variable]:
         balance = model.constraints[BALANCE]
         product = xr.DataArray(np.arange(len(self.shape)), dims="product")
         product = product.assign_coords(product=product)

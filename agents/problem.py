@@ -100,9 +100,9 @@ class PlanningProblem(ABC):
         """
 
     @property
+    @abstractmethod
     def demand_mw(self) -> np.ndarray:
         """Own demand, MW per snapshot."""
-        raise NotImplementedError
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange and forget how it was reached.

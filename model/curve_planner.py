@@ -84,9 +84,7 @@ class _Pool:
         self.weights_h = next(iter(problems.values())).weights_h
         self.snapshots = len(self.weights_h)
         self.shape = products.shape if products is not None else np.eye(self.snapshots)
-        self.edges = [
-            (min(a, b), max(a, b), data) for a, b, data in graph.edges(data=True)
-        ]
+        self.edges = [(min(a, b), max(a, b), data) for a, b, data in graph.edges(data=True)]
         # Exchange of each country per MW of each directed flow, in the order of the columns.
         self.incidence = np.zeros((len(self.countries), 2 * len(self.edges)))
         peak = self.shape.max(axis=1)

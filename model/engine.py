@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 from typing import Protocol as Typing
 
 import networkx as nx
@@ -51,7 +53,7 @@ class MarketView(Market):
     """Public view of a ledger in the making."""
 
     def __init__(
-        self, ledger: Ledger, rng: np.random.Generator, memory: dict[str, object], step: int
+        self, ledger: Ledger, rng: np.random.Generator, memory: dict[str, Any], step: int
     ) -> None:
         self._ledger = ledger
         self.graph = nx.freeze(ledger.graph.copy())
@@ -118,9 +120,7 @@ class Engine:
             raise RuleBroken("award: the outcome lists other trades than were awarded")
         return outcome, tally
 
-    def _deliver(
-        self, batch: list[Message], ledger: Ledger, tally: Tally
-    ) -> list[Message | None]:
+    def _deliver(self, batch: list[Message], ledger: Ledger, tally: Tally) -> list[Message | None]:
         for message in batch:
             self._check_channel(message, ledger.graph)
             tally.add(message)
@@ -163,7 +163,7 @@ class Engine:
                 raise RuleBroken("channel: the clock has nothing private to say")
             return
         hops = (message.sender, *message.via, message.receiver)
-        for here, there in zip(hops, hops[1:], strict=False):
+        for here, there in pairwise(hops):
             if not graph.has_edge(here, there):
                 raise RuleBroken(
                     f"channel: {message.sender} wrote to {message.receiver} over {here}-{there}, "

@@ -32,8 +32,6 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
     return graph
 
 
-
-
 def sent_mw(flow_mw: np.ndarray, loss: float) -> np.ndarray:
     """Net export at the end where ``flow_mw`` counts as outgoing.
 

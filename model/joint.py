@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import networkx as nx
 import numpy as np
 import pypsa
-import xarray as xr
 
 from agents.policy import PolicyInForce, add_policy_constraints
 from agents.singletons import singleton_rows_to_bounds

@@ -41,7 +41,7 @@ class StepRecord:
     outcome : Outcome
     costs_eur : dict of str to float
         Re-solved annual cost after the step.
-    values : dict of str to ndarray
+    marginal_values : dict of str to ndarray
         Marginal value of each product by country before the step, EUR/MWh.
     mc_import, mc_export : dict of str to ndarray
         From perturbation, where the protocol asked for it.
@@ -52,7 +52,7 @@ class StepRecord:
     tally: Tally
     outcome: Outcome
     costs_eur: dict[str, float]
-    values: dict[str, np.ndarray]
+    marginal_values: dict[str, np.ndarray]
     mc_import: dict[str, np.ndarray] = field(default_factory=dict)
     mc_export: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -155,7 +155,7 @@ class NegotiationModel(mesa.Model):
         number = self.steps - 1
         plans = self._each(lambda agent: agent.optimise(self.ledger))
         self._each(lambda agent: agent.value(self.protocol, self.ledger))
-        record_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
+        marginal_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
         before = {c: p.cost_eur for c, p in plans.items()}
 
         pending = self.ledger.copy()
@@ -168,7 +168,7 @@ class NegotiationModel(mesa.Model):
         self.costs_eur = costs
         self.status, self.note = self._verdict(outcome), outcome.note
         self.last = StepRecord(
-            number, self.status, tally, outcome, costs, record_values, *self._perturbations()
+            number, self.status, tally, outcome, costs, marginal_values, *self._perturbations()
         )
         self._rest()
         self.running = self.status == "running"

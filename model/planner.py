@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pypsa
@@ -126,6 +127,6 @@ def _load(place: Path) -> PlannerResult | None:
 def _store(place: Path, result: PlannerResult) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     half = place.with_suffix(f".{os.getpid()}.tmp.npz")
-    flows = {f"flow/{name}": flow for name, flow in result.flows_mw.items()}
-    np.savez_compressed(half, cost_eur=np.array(result.cost_eur), **flows)
+    arrays: dict[str, Any] = {f"flow/{name}": flow for name, flow in result.flows_mw.items()}
+    np.savez_compressed(half, cost_eur=np.array(result.cost_eur), **arrays)
     half.replace(place)

@@ -15,7 +15,7 @@ class Reporter:
         """One part of the phase is done; ``text`` says what is being solved next."""
 
     def step(self, summary: dict[str, Any]) -> None:
-        """A negotiation step ended: the row of the ``steps`` table (step, status, gain_eur, ...)."""
+        """A negotiation step ended; ``summary`` is its row of the ``steps`` table."""
 
     def warn(self, text: str) -> None:
         """Something the user should know."""

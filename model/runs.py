@@ -197,9 +197,7 @@ class _Run:
                 problem = world.problems[country]
                 plan = problem.solve(mw)
                 plans[case][country] = plan
-                prices.append(
-                    tables.prices_table(case, world, country, plan.price_eur_per_mwh, mw)
-                )
+                prices.append(tables.prices_table(case, world, country, plan.price_eur_per_mwh, mw))
                 if isinstance(problem, PypsaProblem):
                     solved[country] = problem.solved_network(mw)
                     capacities.append(tables.capacities_table(case, country, solved[country]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -157,9 +158,7 @@ def _mean_price(trades: pd.DataFrame, ends: tuple[str, str]) -> float | None:
 
 
 def _uses(path: str, a: str, b: str) -> bool:
-    hops: Iterable[str] = path.split(">")
-    hops = list(hops)
-    return any({x, y} == {a, b} for x, y in zip(hops, hops[1:], strict=False))
+    return any({x, y} == {a, b} for x, y in pairwise(path.split(">")))
 
 
 def _residuals(world: World, result: Result) -> dict[str, float]:

@@ -76,7 +76,7 @@ def valuations_table(record: StepRecord, products: tuple[str, ...]) -> pd.DataFr
                     "mc_export_eur_per_mwh": record.mc_export.get(country, nothing),
                 }
             )
-            for country, value in record.values.items()
+            for country, value in record.marginal_values.items()
         ],
         ignore_index=True,
     )

@@ -52,14 +52,15 @@ class PairNotes:
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()
-        }
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> PairNotes:
         """Inverse of :meth:`record`."""
-        return cls(**{k: np.array(v) if isinstance(v, list) else v for k, v in record.items()})
+        values: dict[str, Any] = {
+            k: np.array(v) if isinstance(v, list) else v for k, v in record.items()
+        }
+        return cls(**values)
 
 
 @dataclass
@@ -245,7 +246,7 @@ class AdaptiveBids(Protocol):
             ]
             searching = []
             for path, here, there in _pairwise_answers(asked, replies, len(market.products)):
-                out, back = (self._limits(market, path))
+                out, back = self._limits(market, path)
                 crossing = ((here < 0) & (there > 0) & (out > 0)) | (
                     (here > 0) & (there < 0) & (back > 0)
                 )
@@ -287,7 +288,9 @@ class AdaptiveBids(Protocol):
         moving = heading != 0
         turned = moving & (heading == -notes.heading)
         kept = moving & (heading == notes.heading)
-        stride = np.where(turned, notes.stride / 2, np.where(kept, notes.stride * 1.6, notes.stride))
+        stride = np.where(
+            turned, notes.stride / 2, np.where(kept, notes.stride * 1.6, notes.stride)
+        )
         notes.stride = np.clip(stride, 0.05, 1000.0)
         notes.price = np.maximum(notes.price + heading * notes.stride, 0.0)
         notes.heading = np.where(moving, heading, notes.heading)
@@ -302,9 +305,7 @@ class AdaptiveBids(Protocol):
         amounts = [r.body.amount_eur if r and isinstance(r.body, Limit) else None for r in replies]
         return list(zip(amounts[::2], amounts[1::2], strict=True))
 
-    def _trades(
-        self, market: Market, deal: Deal, paid_eur: float, round_: int
-    ) -> list[Trade]:
+    def _trades(self, market: Market, deal: Deal, paid_eur: float, round_: int) -> list[Trade]:
         """Trades of a deal in which the far end pays the near end ``paid_eur`` in all.
 
         A swap has two prices and one sum of money: both legs start from the posted prices and

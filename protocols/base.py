@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import networkx as nx
 import numpy as np
@@ -58,7 +58,7 @@ class Market(ABC):
     graph: nx.Graph
     products: Products
     rng: np.random.Generator
-    memory: dict[str, object]
+    memory: dict[str, Any]
     step: int
 
     @property
