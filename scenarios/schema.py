@@ -258,8 +258,8 @@ class Interconnector(Row):
     """Edge of the interconnection graph: all lines in service between two countries.
 
     ``country_a < country_b`` alphabetically. Limits at the sending end in MW; the importer
-    receives ``(1 - loss)`` times what was sent; whoever lets energy pass between two neighbours
-    earns ``wheeling_eur_per_mwh`` of what it receives.
+    receives ``(1 - loss)`` times what was sent; a transit country that receives over this edge
+    and passes on earns ``wheeling_eur_per_mwh`` for every MWh that the exporter sent.
     """
 
     country_a: Code
