@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from typing import Any
 from typing import Protocol as Typing
 
 import numpy as np
 
 from agents.bidding import Bidder, PublicLedger
+from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.prototype_side import PrototypeSide
 from agents.valuation import MarginalCosts, Valuation
@@ -16,12 +16,6 @@ from protocols.base import Protocol
 from protocols.messages import Message
 from protocols.products import Products
 from protocols.prototype import PrototypeBids
-
-# Importing Mesa sets the start method of multiprocessing for the whole program; put it back.
-_start_method = multiprocessing.get_start_method(allow_none=True)
-import mesa.discrete_space  # noqa: E402
-
-multiprocessing.set_start_method(_start_method, force=True)
 
 
 class Side(Typing):

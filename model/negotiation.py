@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import mesa
-import mesa.discrete_space
 import networkx as nx
 import numpy as np
 
 from agents.country import CountryAgent
+from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from model.engine import Engine, MarketView, Tally
 from model.ledger import Ledger, RuleBroken
