@@ -52,7 +52,7 @@ def negotiate_slices(
     ledger = Ledger(world.graph, world.products)
     names = tuple(dict.fromkeys(world.products.slices))
     status, notes = "agreed", []
-    first_step = 0
+    first_step = first_solve = 0
     records.truncate_after(-1)
     reporter.phase("negotiating", options.max_steps * len(names))
     for name in names:
@@ -60,12 +60,13 @@ def negotiate_slices(
         model.plan_alone()
         for _ in range(options.max_steps):
             model.step()
-            _record(model, records, reporter, first_step)
+            _record(model, records, reporter, first_step, first_solve)
             for trade in model.last.outcome.trades if model.last else ():
                 ledger.book(_in_year(trade, world.products, name))
             if not model.running:
                 break
         first_step += model.steps
+        first_solve += model.local_solves
         ended = "capped" if model.running else model.status
         if ended != "agreed":
             notes.append(f"{name}: {ended}")
@@ -135,12 +136,17 @@ def _in_year(trade: Trade, products: Products, name: str) -> Trade:
 
 
 def _record(
-    model: NegotiationModel, records: RunRecords, reporter: Reporter, first_step: int
+    model: NegotiationModel,
+    records: RunRecords,
+    reporter: Reporter,
+    first_step: int,
+    first_solve: int,
 ) -> None:
     record = model.last
     assert record is not None
     record = replace(record, step=first_step + record.step)
     row = tables.steps_row(record, model)
+    row["local_solves"] = first_solve + model.local_solves
     records.write_step(
         record.step,
         {
