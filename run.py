@@ -6,6 +6,7 @@ $ python run.py --scenario sapp2030
 from __future__ import annotations
 
 import logging
+import warnings
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -268,6 +269,8 @@ _OPTION_NAMES = {"overrides": "--set", "planner": "--no-planner"}
 
 def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None) -> int:
     """Do the work under progress bars, print its summary and return the exit code."""
+    # PyPSA 1.4 announces changes of its next version at every import of a network.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
     for chatty in ("linopy", "pypsa", "MESA"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:

@@ -7,6 +7,10 @@ finished difference; that saves most of the time between two solves.
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import linopy
@@ -28,6 +32,24 @@ GUROBI_OPTIONS: dict[str, Any] = {"OutputFlag": 0, "Method": 1, "Threads": 1}
 SOLVER_OPTIONS = {"highs": HIGHS_OPTIONS, "gurobi": GUROBI_OPTIONS}
 
 
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep HiGHS from printing its banner, which it does before it can be told not to."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # no standard output, nothing to keep clean
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 class HotModel:
     """One linopy model with its solver.
 
@@ -40,9 +62,10 @@ class HotModel:
 
     def __init__(self, model: linopy.Model, solver: str) -> None:
         self.solver_name = solver
-        self._solver = Solver.from_name(
-            solver, model, io_api="direct", options=SOLVER_OPTIONS[solver], track_updates=True
-        )
+        with muted():
+            self._solver = Solver.from_name(
+                solver, model, io_api="direct", options=SOLVER_OPTIONS[solver], track_updates=True
+            )
         self._columns = model.variables.label_index
         self._rows = model.constraints.label_index
         self._nothing = self._solver.update(model, apply=False)

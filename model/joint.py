@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pypsa
 
+from agents.hot_model import muted
 from agents.policy import PolicyInForce, add_policy_constraints
 from agents.singletons import singleton_rows_to_bounds
 from protocols.products import Products
@@ -89,7 +90,8 @@ def plan_jointly(
     singleton_rows_to_bounds(n.model)
     if products is not None:
         restrict_to_products(n, products)
-    status, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS)
+    with muted():
+        status, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS)
     if status != "ok":
         raise RuntimeError(f"planner: the solver ended with {condition}")
     n.optimize.assign_solution()
