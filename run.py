@@ -6,8 +6,8 @@ $ python run.py --scenario sapp2030
 from __future__ import annotations
 
 import logging
-import warnings
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
