@@ -1,0 +1,194 @@
+"""The adaptive bilateral bids on cost curves: known answers, and invariants on random markets."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.engine import Tally
+from model.negotiation import NegotiationModel
+from model.options import RunOptions
+from model.planner import planner
+from model.reporting import Reporter
+from model.world import World, build_world, chosen_scenario
+from protocols.adaptive import AdaptiveBids
+from protocols.messages import CLOCK
+from scenarios.schema import CostCurve, Interconnector, Scenario, Settings
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def world(name: str, **overrides: object) -> World:
+    options = RunOptions(name, overrides=dict(overrides))
+    return build_world(chosen_scenario(options), "highs", Reporter())
+
+
+def random_world(draw: st.DrawFn, scale_mw: float = 1.0) -> World:
+    codes = "ABCD"[: draw(st.integers(2, 4))]
+    snapshots = draw(st.integers(1, 3))
+    curves = tuple(
+        CostCurve(
+            country=c,
+            demand_mw=tuple(scale_mw * draw(st.floats(100, 1000)) for _ in range(snapshots)),
+            intercept_eur_per_mwh=draw(st.floats(0, 60)),
+            slope_eur_per_mwh_per_mw=draw(st.floats(0.01, 0.2)) / scale_mw,
+        )
+        for c in codes
+    )
+    edges = [(codes[i - 1], codes[i]) for i in range(1, len(codes))]
+    if len(codes) > 2 and draw(st.booleans()):
+        edges.append((codes[0], codes[-1]))
+    lines = tuple(
+        Interconnector(
+            country_a=a,
+            country_b=b,
+            a_to_b_mw=scale_mw * draw(st.floats(0, 400)),
+            b_to_a_mw=scale_mw * draw(st.floats(0, 400)),
+            loss=draw(st.floats(0, 0.1)),
+            wheeling_eur_per_mwh=draw(st.floats(0, 2)),
+        )
+        for a, b in edges
+    )
+    chosen = Settings(
+        name="random",
+        title="random",
+        kind="cost_curves",
+        slices="year",
+        products=draw(st.sampled_from(["flat", "hourly"])),
+        snapshots=snapshots,
+    )
+    scenario = Scenario(settings=chosen, curves=curves, interconnectors=lines)
+    return build_world(scenario, "highs", Reporter())
+
+
+def negotiate(w: World, workers: int = 1, steps: int = 80) -> tuple[NegotiationModel, list[Tally]]:
+    model = NegotiationModel(
+        w.problems, w.graph, w.products, AdaptiveBids(), seed=1, workers=workers
+    )
+    model.plan_alone()
+    tallies = []
+    while model.running and model.steps < steps:
+        before = model.gain_eur
+        model.step()
+        assert model.last is not None
+        tallies.append(model.last.tally)
+        assert model.gain_eur >= before - 1e-6 * (1 + abs(before))
+    return model, tallies
+
+
+@pytest.mark.parametrize(
+    ("name", "least_efficiency"),
+    [
+        ("two_countries", 0.999),
+        ("two_countries_limited", 0.999),
+        ("merit_order", 0.999),
+        ("wheeling", 0.98),
+    ],
+)
+def test_known_answers(name: str, least_efficiency: float) -> None:
+    w = world(name)
+    model, _ = negotiate(w)
+    best = sum(model.autarky_eur.values()) - planner(w).cost_eur
+    assert model.status == "agreed"
+    assert least_efficiency * best <= model.gain_eur <= best * (1 + 1e-6)
+
+
+def test_two_countries_split_the_surplus_equally() -> None:
+    """Nash bargaining price 50.8333, half the gain each (PROTOCOLS oracle 6)."""
+    model, _ = negotiate(world("two_countries"))
+    assert model.gains_eur["A"] == pytest.approx(10_416.67, rel=2e-3)
+    assert model.gains_eur["B"] == pytest.approx(10_416.67, rel=2e-3)
+
+
+def test_identical_countries_do_not_trade() -> None:
+    model, _ = negotiate(world("identical"))
+    assert model.ledger.trades == []
+    assert model.status == "agreed"
+
+
+def test_no_capacity_is_autarky() -> None:
+    w = world(
+        "two_countries", **{"interconnectors.A-B.a_to_b_mw": 0, "interconnectors.A-B.b_to_a_mw": 0}
+    )
+    model, _ = negotiate(w)
+    assert model.gain_eur == pytest.approx(0.0, abs=1e-9)
+    assert model.status == "agreed"
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_invariants_on_random_markets(data) -> None:
+    w = random_world(data.draw)
+    model, tallies = negotiate(w)
+    ledger = model.ledger
+    ledger.check_balance()
+    ledger.check_budget()
+    for a, b, edge in w.graph.edges(data=True):
+        for sender, receiver in ((a, b), (b, a)):
+            flow = ledger.flow_mw(sender, receiver)
+            assert (flow <= edge["capacity_mw"][sender] + 1e-6).all()
+    for country, gain in model.gains_eur.items():
+        assert gain >= -1e-6 * (1 + model.autarky_eur[country])
+    best = sum(model.autarky_eur.values()) - planner(w).cost_eur
+    assert model.gain_eur <= best + 1e-6 * (1 + sum(model.autarky_eur.values()))
+    for message in (m for t in tallies for m in t.log if m.sender != CLOCK):
+        hops = (message.sender, *message.via, message.receiver)
+        assert all(w.graph.has_edge(x, y) for x, y in pairwise(hops))
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=5, deadline=None)
+def test_workers_do_not_change_the_transcript(random) -> None:
+    w = world("triangle")
+    one, said = negotiate(w, workers=1, steps=10)
+    two, again = negotiate(world("triangle"), workers=2, steps=10)
+    assert one.ledger.trades == two.ledger.trades
+    assert [m for t in said for m in t.log] == [m for t in again for m in t.log]
+
+
+def test_marginal_costs_never_travel() -> None:
+    """No number in the transcript is a dual, a marginal cost or a cost of anybody."""
+    w = world("triangle")
+    model, tallies = negotiate(w)
+    private: set[float] = set()
+    for problem in w.problems.values():
+        plan = problem.solve(np.zeros(len(w.snapshots)))
+        private |= {round(float(p), 6) for p in plan.price_eur_per_mwh if p > 1e-6}
+        private |= {round(plan.cost_eur, 6)}
+    private |= {round(c, 6) for c in model.costs_eur.values()}
+    # What the clock says is public: posted prices may meet a private number by chance.
+    spoken = [m for t in tallies for m in t.log if m.sender != CLOCK and m.act == "propose"]
+    assert spoken
+    for message in spoken:
+        said = json.loads(json.dumps(message.body.record()))
+        assert not private & {round(x, 6) for x in _floats(said) if x != round(x)}
+
+
+def _floats(value: object) -> list[float]:
+    if isinstance(value, dict):
+        return [x for v in value.values() for x in _floats(v)]
+    if isinstance(value, list):
+        return [x for v in value for x in _floats(v)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def test_a_silent_country_does_not_stop_the_others() -> None:
+    w = world("triangle")
+    model = NegotiationModel(w.problems, w.graph, w.products, AdaptiveBids(), seed=1)
+    model.plan_alone()
+    silent = w.countries[0]
+    model.countries[silent].answer = lambda message, ledger: None  # type: ignore[method-assign]
+    for _ in range(30):
+        if model.running:
+            model.step()
+    assert all(silent not in (t.exporter, t.importer) for t in model.ledger.trades)
+    model.ledger.check_balance()
+    assert min(model.gains_eur.values()) >= -1e-6
