@@ -182,6 +182,7 @@ class NegotiationModel(mesa.Model):
         plain = {
             "steps": self.steps,
             "status": self.status,
+            "note": self.note,
             "memory": self.memory,
             "payments_eur": self.ledger.payments_eur,
             "autarky_eur": self.autarky_eur,
@@ -199,7 +200,7 @@ class NegotiationModel(mesa.Model):
         self.autarky_eur, self.costs_eur = plain["autarky_eur"], plain["costs_eur"]
         self.steps = int(plain["steps"])
         self.local_solves = self._solves_before = int(plain["local_solves"])
-        self.status = str(plain["status"])
+        self.status, self.note = str(plain["status"]), str(plain["note"])
         self._visited = list(plain["visited"])
         for country, agent in self.countries.items():
             prefix = f"solver/{country}/"

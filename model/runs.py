@@ -107,7 +107,7 @@ class _Run:
         with self._timed("autarky"):
             self._start(model)
         self.reporter.phase("negotiating", self.options.max_steps)
-        status, note = model.status, ""
+        status, note = model.status, model.note
         with self._timed("negotiation"):
             while status == "running" and model.steps < self.options.max_steps:
                 try:
