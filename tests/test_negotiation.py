@@ -18,6 +18,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from agents.planning import PypsaProblem
 from model.independent import negotiate_slices, reconcile
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel, StepRecord
@@ -114,7 +115,7 @@ def paid_eur(world: World, trades: Iterable[Trade]) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def story() -> Story:
-    return negotiate(untouched(small_world(FOUR, "4w6h", "year", "tou")))
+    return negotiate(small_world(FOUR, "4w6h", "year", "tou"))
 
 
 class TestRules:
@@ -175,11 +176,12 @@ class TestRules:
 
     def test_settled_on_costs_that_others_find_too(self, story: Story) -> None:
         imports = net_imports_mw(story.world.graph, story.model.ledger.flows_mw)
-        others = small_world(FOUR, "4w6h", "year", "tou").problems
-        for country in FOUR:
-            cost = others[country].cost(imports[country])
+        world = story.world
+        for country in ("NA", "ZA"):
+            other = PypsaProblem(country, world.networks[country].copy(), world.products.shape)
+            cost = other.cost(imports[country])
             assert story.model.costs_eur[country] == pytest.approx(cost, rel=1e-8)
-            alone = others[country].cost(np.zeros_like(imports[country]))
+            alone = other.cost(np.zeros_like(imports[country]))
             assert story.model.autarky_eur[country] == pytest.approx(alone, rel=1e-8)
             gain = alone - cost - story.model.ledger.payments_eur[country]
             assert story.model.gains_eur[country] == pytest.approx(gain, abs=1e-7 * alone)
@@ -341,6 +343,16 @@ class TestLimits:
         assert story.model.status == "cycling"
         assert story.trades == []
         assert "wait" in story.model.note
+
+    def test_restored_model_knows_how_it_ended(self) -> None:
+        world = build_world(chosen_scenario(RunOptions("identical")), "highs", Reporter())
+        protocol = make_protocol("bilateral_bids", "prototype", fee=20.0)
+        model = negotiate(world, protocol).model
+        again = NegotiationModel(world.problems, world.graph, world.products, protocol)
+        again.restore(*model.state())
+        assert (again.status, again.note) == (model.status, model.note)
+        assert again.steps == model.steps
+        assert again.gains_eur == model.gains_eur
 
 
 class Script(Protocol):
