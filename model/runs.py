@@ -121,7 +121,7 @@ class _Run:
                 status, note = model.status, model.note
         if status == "running":
             status = "capped"
-            note = f"stopped after {model.steps} steps with gain left; run again with more --max-steps"
+            note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
         return model.ledger, status, note
 
     def _start(self, model: NegotiationModel) -> None:
