@@ -267,7 +267,10 @@ class NegotiationModel(mesa.Model):
         return "running"
 
     def _fingerprint(self) -> str:
-        flows = np.concatenate([np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values()])
+        lines = self.ledger.graph.edges.values()
+        limits = {line["name"]: max(line["capacity_mw"].values()) or 1.0 for line in lines}
+        shares = [np.round(f / limits[name], 6) + 0.0 for name, f in self.ledger.flows_mw.items()]
+        flows = np.concatenate(shares)
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
     def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
