@@ -8,12 +8,13 @@ from agents.desk import Desk
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.prototype_side import PrototypeSide
-from agents.side import Answerer, PublicLedger
+from agents.side import Answerer
 from agents.strategy import Strategy, Truthful
 from agents.valuation import MarginalCosts, Valuation
 from protocols.base import Protocol
 from protocols.messages import Message
 from protocols.products import Products
+from protocols.public import PublicLedger
 
 
 class CountryAgent(mesa.discrete_space.FixedAgent):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from agents.bidding import Bidder
-from agents.side import Answerer, PublicLedger, Side
+from agents.side import Answerer, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message
+from protocols.public import PublicLedger
 
 SIDES: tuple[type[Side], ...] = (Bidder,)
 

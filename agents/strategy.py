@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from agents.problem import Plan, PlanningProblem, Terms
 from protocols.messages import Message
 from protocols.plugins import Family, PluginError
-
-if TYPE_CHECKING:
-    from agents.side import PublicLedger
+from protocols.public import PublicLedger
 
 Answer = Callable[[Message], Message | None]
 
