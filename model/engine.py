@@ -38,7 +38,8 @@ class Tally:
     """Tally of one protocol run.
 
     ``dependent_solves`` is the longest chain of solves that had to wait for each other: countries
-    think at the same time within a batch, batches follow one another.
+    think at the same time within a batch, batches follow one another. The model adds what countries
+    solve before and after the conversation.
     """
 
     messages: int = 0

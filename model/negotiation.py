@@ -169,18 +169,24 @@ class NegotiationModel(mesa.Model):
     def step(self) -> None:
         """Optimise, value, negotiate, settle."""
         number = self.steps - 1
+        chain = _Chain(self.countries)
         plans = self._each(lambda agent: agent.optimise(self.ledger))
         self._each(lambda agent: agent.value(self.protocol, self.ledger))
         marginal_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
         before = {c: p.cost_eur for c, p in plans.items()}
+
+        chain.close()
 
         pending = self.ledger.copy()
         rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
         market = MarketView(pending, rng, self.memory, number, self._price_cap)
         outcome, tally = self._engine.run(self.protocol, market, pending)
 
+        chain.open()
         self._note_bound(outcome, sum(before.values()))
         costs = self._settle(pending, before)
+        chain.close()
+        tally.dependent_solves += chain.length
         self.ledger = pending
         self.costs_eur = costs
         self.status, self.note = self._verdict(outcome), outcome.note
@@ -298,3 +304,20 @@ class NegotiationModel(mesa.Model):
             return {a.country: task(a) for a in agents}
         with ThreadPoolExecutor(self._workers) as pool:
             return {a.country: r for a, r in zip(agents, pool.map(task, agents), strict=True)}
+
+
+class _Chain:
+    """Solves that had to wait for each other outside the conversation, country against country."""
+
+    def __init__(self, countries: dict[str, CountryAgent]) -> None:
+        self.length = 0
+        self._countries = countries
+        self.open()
+
+    def open(self) -> None:
+        """Countries begin to think at the same time."""
+        self._before = {c: agent.solves for c, agent in self._countries.items()}
+
+    def close(self) -> None:
+        """All are done: the one that solved most was waited for."""
+        self.length += max(a.solves - self._before[c] for c, a in self._countries.items())
