@@ -116,9 +116,26 @@ def negotiate(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Change one value of the scenario, for example demand.ZA.demand_twh=250; "
-            "may be repeated.",
+            help="Change one value of the scenario, for example demand.ZA.demand_twh=250, or "
+            "of the protocol, protocol.max_hops=2; may be repeated.",
             metavar="KEY=VALUE",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How a country answers, for example ZA=markup:0.1; may be repeated.",
+            metavar="COUNTRY=NAME",
+            show_default="the scenario's, else truthful",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    settlement: Annotated[
+        str | None,
+        typer.Option(
+            help="Who pays whom in the end.",
+            show_default=RunOptions.settlement,
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -200,6 +217,7 @@ def negotiate(
     """
     if ctx.invoked_subcommand is not None:
         return
+    changes = _parse_set(set_) or {}
     given: dict[str, Any] = {
         "scenario": scenario,
         "protocol": protocol,
@@ -207,7 +225,10 @@ def negotiate(
         "products": products,
         "slices": slices,
         "countries": _split(countries),
-        "overrides": _parse_set(set_),
+        "strategies": _parse_strategies(strategy),
+        "settlement": settlement,
+        "protocol_settings": _of_protocol(changes, True) or None,
+        "overrides": _of_protocol(changes, False) or None,
         "decomposition": decomposition,
         "resolution": resolution,
         "solver": solver,
@@ -264,7 +285,12 @@ def _resume(name: str, given: dict[str, Any]) -> int:
     return _run(work, folder)
 
 
-_OPTION_NAMES = {"overrides": "--set", "planner": "--no-planner"}
+_OPTION_NAMES = {
+    "overrides": "--set",
+    "protocol_settings": "--set",
+    "strategies": "--strategy",
+    "planner": "--no-planner",
+}
 
 
 def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None) -> int:
@@ -292,9 +318,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from agents.problem import PlanningError
     from model.ledger import RuleBroken
     from model.records import RecordsError
-    from protocols.registry import UnknownProtocol
+    from protocols.plugins import PluginError
 
-    return ScenarioError, PlanningError, RecordsError, RuleBroken, UnknownProtocol
+    return ScenarioError, PlanningError, RecordsError, RuleBroken, PluginError
 
 
 def _say_interrupted(folder: Path | str | None) -> int:
@@ -324,6 +350,26 @@ def _parse_set(items: list[str] | None) -> dict[str, str] | None:
     from scenarios.overrides import parse_set
 
     return parse_set(items)
+
+
+def _of_protocol(changes: dict[str, str], chosen: bool) -> dict[str, str]:
+    """Changes of the protocol's own parameters, their prefix taken off, or all the others."""
+    prefix = "protocol."
+    return {
+        key.removeprefix(prefix) if chosen else key: value
+        for key, value in changes.items()
+        if key.startswith(prefix) == chosen
+    }
+
+
+def _parse_strategies(items: list[str] | None) -> dict[str, str] | None:
+    found = {}
+    for item in items or ():
+        country, equals, name = item.partition("=")
+        if not equals or not name:
+            raise ScenarioError(f"--strategy {item}: write COUNTRY=NAME, such as ZA=markup:0.1")
+        found[country.strip()] = name.strip()
+    return found or None
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import Protocol as Typing
+from typing import ClassVar
 
 import numpy as np
 
 from agents.problem import Terms
-from agents.valuation import Valuation
+from agents.side import PublicLedger, Side
 from protocols.messages import (
     Body,
     Interest,
@@ -20,44 +19,18 @@ from protocols.messages import (
     WishCall,
 )
 
-# A wish must gain at least this much, so that indifferent countries keep silent, EUR/MWh.
-LEAST_GAIN_EUR_PER_MWH = 0.02
-WISH_DECIMALS = 3  # kW
+# Amounts are said with so many binary digits, so that the solver's noise is not taken for gain,
+# whatever the units of money and power.
+COST_DIGITS = 30
+WISH_DIGITS = 20
+# Small against any line: how much of a little more arrives at the end of a path, share of a line.
+LITTLE = 2.0**-20
 
 
-class Effect(Typing):
-    """What a delivery changes."""
+class Bidder(Side):
+    """Answers the questions of ``bilateral_bids`` for one country."""
 
-    @property
-    def exchange_mw(self) -> dict[str, np.ndarray]:
-        """Change of net import by country, MW per snapshot."""
-
-
-class PublicLedger(Typing):
-    """What a country can read of the market's ledger."""
-
-    def exchange_mw(self, country: str) -> np.ndarray:
-        """Net import of a country, MW per snapshot."""
-
-    def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
-        """Changes that a delivery along a path makes."""
-
-    def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> dict[str, float]:
-        """Charge of each transit country."""
-
-
-class Bidder:
-    """Answers the questions of ``bilateral_bids`` for one country, truthfully.
-
-    Parameters
-    ----------
-    country : str
-    valuation : Valuation
-    """
-
-    def __init__(self, country: str, valuation: Valuation) -> None:
-        self.country = country
-        self.valuation = valuation
+    answers: ClassVar[tuple[type[Body], ...]] = (InterestCall, WishCall, LimitCall)
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a wish call or a limit call; keep silent otherwise."""
@@ -95,7 +68,9 @@ class Bidder:
         )
         change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
         mw = np.where(change > 0, change / arriving, change)
-        return Wish(tuple(np.round(mw, WISH_DECIMALS).tolist()))
+        largest = max(*call.send_limit_mw, *call.receive_limit_mw)
+        quantum = _quantum(largest, WISH_DIGITS)
+        return Wish(tuple((np.round(mw / quantum) * quantum).tolist()))
 
     def _border_prices(
         self, call: InterestCall | WishCall, ledger: PublicLedger
@@ -110,12 +85,13 @@ class Bidder:
         else:
             import_price = (posted + charges) / arriving
             export_price = posted * self._arriving_share(call.path, ledger)
-        gain = LEAST_GAIN_EUR_PER_MWH
+        gain = call.least_gain_eur_per_mwh
         return import_price + gain / arriving, export_price - gain, arriving
 
     def _arriving_share(self, path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
         """MW that arrive at the end of a path per MW sent, at present flows (shape: products)."""
-        products, little_mw = self.valuation.products, 1e-3
+        products = self.valuation.products
+        little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
         effect = ledger.effect(path, np.full(len(products), little_mw))
         return products.average(effect.exchange_mw[path[-1]]) / little_mw
 
@@ -130,4 +106,11 @@ class Bidder:
                 charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
         before = self.valuation.plan(here)
         after = self.valuation.plan(there)
-        return Limit(math.ceil(after.cost_eur - before.cost_eur + charges))
+        quantum = _quantum(before.cost_eur, COST_DIGITS)
+        amount = after.cost_eur - before.cost_eur + charges
+        return Limit(float(np.ceil(amount / quantum) * quantum))
+
+
+def _quantum(scale: float, digits: int) -> float:
+    """Smallest step of numbers of a scale that are said with so many binary digits."""
+    return float(2.0 ** (np.floor(np.log2(max(abs(scale), 1e-300))) - digits))

@@ -6,9 +6,11 @@ It knows two marginal costs and a quota per product, and what it is told in mess
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from agents.side import PublicLedger
 from protocols.messages import Act, Body, Message
 from protocols.prototype_messages import (
     Bid,
@@ -47,6 +49,8 @@ class PrototypeSide:
         Energy that may be traded in one run, imports and exports together; need not be whole.
     """
 
+    answers: ClassVar[tuple[type[Body], ...]] = (QuotaCall, BidCall, Bid, ExportCost, ChoiceCall)
+
     def __init__(
         self,
         mc_import_eur_per_mwh: np.ndarray,
@@ -61,11 +65,12 @@ class PrototypeSide:
         self._page: tuple[int, int] | None = None
         self._book = _Book()
 
-    def answer(self, message: Message) -> Message | None:
-        """Answer one message, or stay silent.
+    def answer(self, message: Message, ledger: PublicLedger | None = None) -> Message | None:
+        """Answer one message, or stay silent; the ledger is not needed.
 
         The same bid or cost may arrive twice; the second changes nothing.
         """
+        del ledger
         me, body = message.receiver, message.body
         if isinstance(body, QuotaCall):
             quota = Quota(body.product, self._declare(body))

@@ -49,14 +49,18 @@ class Valuation:
             del self._plans[next(iter(self._plans))]
         return plan
 
+    def forget(self) -> None:
+        """Drop remembered plans."""
+        self._plans.clear()
+
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange; drop remembered plans and the solver's way to it."""
-        self._plans.clear()
+        self.forget()
         self.problem.rewind(exchange_mw)
 
     def restore(self, exchange_mw: np.ndarray, state: dict[str, np.ndarray]) -> None:
         """Stand where :meth:`rewind` left a problem with the given state."""
-        self._plans.clear()
+        self.forget()
         self.problem.restore(exchange_mw, state)
 
     def marginal_value(self, exchange_mw: np.ndarray) -> np.ndarray:

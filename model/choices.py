@@ -10,8 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agents.strategy import STRATEGIES
 from model.options import RunOptions
-from protocols.registry import PROTOCOLS
+from model.players import chosen_protocol, chosen_strategies
+from model.settlement import SETTLEMENTS
+from protocols.plugins import PluginError
+from protocols.registry import protocol_class, protocol_modes
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.loader import list_scenarios, load_scenario, scenario_folder
 from scenarios.resolution import Resolution
@@ -41,28 +45,42 @@ RESOLUTIONS = {
 }
 
 
-def describe_protocols() -> list[tuple[str, str, str]]:
-    """List protocol, mode and the first line of its docstring, in the order of the registry."""
-    return [
-        (name, mode, next(iter((cls.__doc__ or "").strip().splitlines()), ""))
-        for name, modes in PROTOCOLS.items()
-        for mode, cls in modes.items()
-    ]
+def describe_protocols() -> list[tuple[str, ...]]:
+    """Name, mode and first line of the docstring, promise and disclosure of every protocol."""
+    rows: list[tuple[str, ...]] = []
+    for name, modes in protocol_modes().items():
+        for mode in modes:
+            kind = protocol_class(name, mode)
+            promise = "nobody loses" if kind.promises_no_loss else "somebody may lose"
+            told = f"{promise}; discloses {kind.discloses}"
+            rows.append((name, mode, f"{_first_line(kind)}\n{told}"))
+    return rows
 
 
 def describe_choices() -> dict[str, list[tuple[str, ...]]]:
     """Everything that can be chosen by name: kind of choice -> rows of name and description."""
     choices: dict[str, Mapping[str, str]] = {
-        "--scenario": list_scenarios(),
         "--products": PRODUCTS,
         "--slices": SLICES,
         "--decomposition": DECOMPOSITIONS,
         "--resolution": RESOLUTIONS,
         "--solver": SOLVERS,
     }
-    rows: dict[str, list[tuple[str, ...]]] = {k: list(v.items()) for k, v in choices.items()}
-    scenarios = {"--scenario": rows.pop("--scenario")}
-    return {**scenarios, "--protocol, --mode": list(describe_protocols()), **rows}
+    rules = {name: SETTLEMENTS.load(name) for name in SETTLEMENTS.names()}
+    return {
+        "--scenario": list(list_scenarios().items()),
+        "--protocol, --mode": describe_protocols(),
+        "--strategy": [(name, _first_line(STRATEGIES.load(name))) for name in STRATEGIES.names()],
+        "--settlement": [
+            (name, f"{_first_line(rule)}\ndiscloses {rule.discloses}")
+            for name, rule in rules.items()
+        ],
+        **{option: list(rows.items()) for option, rows in choices.items()},
+    }
+
+
+def _first_line(kind: type) -> str:
+    return next(iter((kind.__doc__ or "").strip().splitlines()), "")
 
 
 def choose_options(given: Mapping[str, Any]) -> RunOptions:
@@ -86,10 +104,12 @@ def choose_options(given: Mapping[str, Any]) -> RunOptions:
     if "scenario" not in given:
         raise ScenarioError("name a scenario: --scenario sapp2030, or --list to see all")
     protocol = str(given.get("protocol", RunOptions.protocol))
-    _check_name("--protocol", protocol, PROTOCOLS)
-    mode = str(given.get("mode", _default_mode(protocol)))
-    _check_name("--mode", mode, PROTOCOLS[protocol], f" of {protocol}")
+    modes = protocol_modes()
+    _check_name("--protocol", protocol, modes)
+    mode = str(given.get("mode", _default_mode(modes[protocol])))
+    _check_name("--mode", mode, modes[protocol], f" of {protocol}")
     options = RunOptions(**{**given, "protocol": protocol, "mode": mode})
+    _check_name("--settlement", options.settlement, SETTLEMENTS.names())
     _check_name("--decomposition", options.decomposition, DECOMPOSITIONS)
     _check_name("--products", options.products, PRODUCTS)
     _check_name("--slices", options.slices, SLICES)
@@ -99,6 +119,7 @@ def choose_options(given: Mapping[str, Any]) -> RunOptions:
         if getattr(options, name) < 1:
             raise ScenarioError(f"--{name.replace('_', '-')} must be at least 1")
     _check_scenario(options)
+    _check_players(options)
     return options
 
 
@@ -113,10 +134,9 @@ def find_run(name_or_path: str, out: Path = RunOptions.out) -> Path:
     )
 
 
-def _default_mode(protocol: str) -> str:
+def _default_mode(modes: tuple[str, ...]) -> str:
     """Mode of the options where the protocol has it, else the protocol's first."""
-    modes = PROTOCOLS[protocol]
-    return RunOptions.mode if RunOptions.mode in modes else next(iter(modes))
+    return RunOptions.mode if RunOptions.mode in modes else modes[0]
 
 
 def _check_name(option: str, value: str | None, known: Iterable[str], of: str = "") -> None:
@@ -139,6 +159,16 @@ def _check_solver(solver: str) -> None:
         raise ScenarioError(
             "--solver gurobi: gurobipy is not installed; pip install 'dman-cep[gurobi]'"
         )
+
+
+def _check_players(options: RunOptions) -> None:
+    """Make protocol and strategies once, so that wrong parameters are told early."""
+    scenario = load_scenario(options.scenario, options.overrides, options.countries)
+    try:
+        chosen_protocol(options)
+        chosen_strategies(options, scenario)
+    except PluginError as error:
+        raise ScenarioError(str(error)) from None
 
 
 def _check_scenario(options: RunOptions) -> None:

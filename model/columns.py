@@ -72,6 +72,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("messages", "int", "-", "messages of the step, one per interconnector travelled"),
         Column("numbers_disclosed", "int", "-", "private numbers said in the step"),
         Column("local_solves", "int", "-", "solves of planning problems since the run began"),
+        Column(
+            "dependent_solves", "int", "-", "longest chain of solves of the step that had to wait"
+        ),
         Column("cost_eur", "float", "EUR/a", "cost of all countries after the step, re-solved"),
         Column("gain_eur", "float", "EUR/a", "autarky cost less cost after the step"),
         Column(
@@ -87,8 +90,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _STEP,
         Column("round", "int", "-", "round of the protocol, counted from 0 within a step"),
         Column("order", "int", "-", "place in the step's log, counted from 0"),
-        Column("sender", "str", "-", "country code, or `clock` that gives the turn"),
-        Column("receiver", "str", "-", "country code"),
+        Column("sender", "str", "-", "country code, `operator`, or `clock` that gives the turn"),
+        Column("receiver", "str", "-", "country code or `operator`"),
         Column("via", "str", "-", "transit countries joined by `>`; empty between neighbours"),
         Column(
             "act",
@@ -187,6 +190,11 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "products": ("-", "product family: flat, tou or hourly"),
     "slices": ("-", "delivery periods: year, month or week"),
     "decomposition": ("-", "coupled or independent"),
+    "strategies": ("", "strategy of each country that does not simply tell the truth"),
+    "strategies.*": ("-", "name and parameters"),
+    "settlement": ("-", "rule that divided the gain"),
+    "protocol_settings": ("", "parameters of the protocol that were changed"),
+    "protocol_settings.*": ("-", "value"),
     "resolution": ("-", "time resolution"),
     "solver": ("-", "solver of the planning problems"),
     "seed": ("-", "seed of weather, load and negotiation"),
@@ -195,6 +203,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
     "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
     "negotiated_cost_eur": ("EUR/a", "cost of all countries with their trades, re-solved"),
+    "lower_bound_eur": ("EUR/a", "no flows cost less, certified by the protocol; null if not"),
     "gain_eur": ("EUR/a", "autarky cost less negotiated cost"),
     "planner_gain_eur": ("EUR/a", "autarky cost less planner's cost; null without planner"),
     "efficiency": ("1", "gain as a share of the planner's gain; null without planner"),
@@ -224,6 +233,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "numbers_disclosed": ("-", "private numbers said"),
     "trades": ("-", "trades agreed"),
     "local_solves": ("-", "solves of countries' planning problems"),
+    "dependent_solves": ("-", "longest chain of solves that had to wait for each other"),
     "wall_s": ("s", "wall time of the run"),
     "residuals": ("", "largest deviations from the rules"),
     "residuals.balance_mw": ("MW", "largest imbalance of a snapshot"),

@@ -18,11 +18,15 @@ import numpy as np
 
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Market, Outcome, Protocol
-from protocols.messages import CLOCK, Award, Message
+from protocols.messages import CLOCK, OPERATOR, Award, Message
 
 
 class Party(Typing):
     """A country as the engine sees it."""
+
+    @property
+    def solves(self) -> int:
+        """Optimisations made so far."""
 
     def answer(self, message: Message, ledger: Ledger) -> Message | None:
         """Reply to a message, or keep silent."""
@@ -30,11 +34,16 @@ class Party(Typing):
 
 @dataclass
 class Tally:
-    """Tally of one protocol run."""
+    """Tally of one protocol run.
+
+    ``dependent_solves`` is the longest chain of solves that had to wait for each other: countries
+    think at the same time within a batch, batches follow one another.
+    """
 
     messages: int = 0
     numbers_disclosed: int = 0
     rounds: int = 0
+    dependent_solves: int = 0
     log: list[Message] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set, repr=False)
 
@@ -53,7 +62,12 @@ class MarketView(Market):
     """Public view of a ledger in the making."""
 
     def __init__(
-        self, ledger: Ledger, rng: np.random.Generator, memory: dict[str, Any], step: int
+        self,
+        ledger: Ledger,
+        rng: np.random.Generator,
+        memory: dict[str, Any],
+        step: int,
+        price_cap_eur_per_mwh: float,
     ) -> None:
         self._ledger = ledger
         self.graph = nx.freeze(ledger.graph.copy())
@@ -61,10 +75,15 @@ class MarketView(Market):
         self.rng = rng
         self.memory = memory
         self.step = step
+        self.price_cap_eur_per_mwh = price_cap_eur_per_mwh
 
     def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
         """MW of each product that can still be sent along a path."""
         return self._ledger.room_mw(path)
+
+    def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
+        """Net flow between neighbours, MW per snapshot."""
+        return self._ledger.flow_mw(sender, receiver).copy()
 
     def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> float:
         """Charges of all transit countries per MWh sent by the exporter."""
@@ -94,6 +113,7 @@ class Engine:
         self.parties = parties
         self.workers = workers
         self.on_batch = on_batch
+        self._operator = False
 
     def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
         """Hold one negotiation; awarded trades are booked into ``ledger``.
@@ -104,6 +124,7 @@ class Engine:
             If the protocol sends off the graph, or awards what the ledger refuses.
         """
         tally = Tally()
+        self._operator = protocol.operator
         awarded = len(ledger.trades)
         conversation = protocol.run(market)
         replies: list[Message | None] = []
@@ -125,7 +146,11 @@ class Engine:
             self._check_channel(message, ledger.graph)
             tally.add(message)
         self._book_awards(batch, ledger)
+        before = {c: party.solves for c, party in self.parties.items()}
         replies = self._ask(batch, ledger)
+        tally.dependent_solves += max(
+            (party.solves - before[c] for c, party in self.parties.items()), default=0
+        )
         for reply in replies:
             if reply is not None:
                 self._check_channel(reply, ledger.graph)
@@ -142,6 +167,8 @@ class Engine:
     def _ask(self, batch: list[Message], ledger: Ledger) -> list[Message | None]:
         queues: dict[str, list[int]] = {}
         for position, message in enumerate(batch):
+            if message.receiver == OPERATOR:
+                continue
             queues.setdefault(message.receiver, []).append(position)
         replies: list[Message | None] = [None] * len(batch)
 
@@ -161,6 +188,13 @@ class Engine:
         if message.sender == CLOCK:
             if message.body.private_numbers():
                 raise RuleBroken("channel: the clock has nothing private to say")
+            return
+        if OPERATOR in (message.sender, message.receiver):
+            if not self._operator:
+                raise RuleBroken(
+                    f"channel: {message.sender} wrote to {message.receiver}, but the protocol "
+                    "declares no operator"
+                )
             return
         hops = (message.sender, *message.via, message.receiver)
         for here, there in pairwise(hops):

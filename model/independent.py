@@ -19,12 +19,12 @@ from model import tables
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
+from model.players import chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.world import World, pypsa_problems
 from protocols.messages import Trade
 from protocols.products import Products
-from protocols.registry import make_protocol
 from scenarios.errors import ScenarioError
 
 HOURS_PER_YEAR = 8760.0
@@ -109,9 +109,11 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
         pypsa_problems(networks, policies, products, options.solver),
         world.graph,
         products,
-        make_protocol(options.protocol, options.mode),
+        chosen_protocol(options),
         seed=world.scenario.settings.seed,
         workers=options.workers,
+        strategies=chosen_strategies(options, world.scenario),
+        price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
 
 

@@ -98,6 +98,11 @@ class Ledger:
             limit = np.maximum(sent_mw(largest, loss) - sent_mw(flow, loss), 0.0)
         return self.products.largest_within(limit)
 
+    def capacity_mw(self, path: tuple[str, ...]) -> float:
+        """Largest limit of the path's interconnectors, either way, MW."""
+        edges = (self.graph.edges[edge] for edge in path_edges(path))
+        return max(mw for edge in edges for mw in edge["capacity_mw"].values())
+
     def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
         """What sending ``mw`` (per product, at the exporter's border) along a path changes."""
         flows: dict[tuple[str, str], np.ndarray] = {}

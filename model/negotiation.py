@@ -14,6 +14,7 @@ import numpy as np
 from agents.country import CountryAgent
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
+from agents.strategy import Strategy
 from model.engine import Engine, MarketView, Tally
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Outcome, Protocol, Status
@@ -72,6 +73,12 @@ class NegotiationModel(mesa.Model):
         Countries that think at the same time.
     on_batch : callable, optional
         Told the tally after every batch of messages.
+    on_plan : callable, optional
+        Told each country that has planned in autarky.
+    strategies : dict of str to Strategy, optional
+        Of countries that do not simply tell the truth.
+    price_cap_eur_per_mwh : float
+        Value of lost load, public.
 
     Attributes
     ----------
@@ -92,6 +99,9 @@ class NegotiationModel(mesa.Model):
         seed: int = 0,
         workers: int = 1,
         on_batch: Callable[[Tally], None] | None = None,
+        on_plan: Callable[[str], None] | None = None,
+        strategies: dict[str, Strategy] | None = None,
+        price_cap_eur_per_mwh: float = 3000.0,
     ) -> None:
         super().__init__(seed=seed)
         self.protocol = protocol
@@ -105,10 +115,15 @@ class NegotiationModel(mesa.Model):
         self._visited: list[str] = []
         self._root_seed = seed
         self._workers = workers
+        self._on_plan = on_plan or (lambda country: None)
+        self._price_cap = price_cap_eur_per_mwh
+        self.lower_bound_eur: float | None = None
         self.space = mesa.discrete_space.Network(graph, capacity=1, random=self.random)
         cells = {cell.coordinate: cell for cell in self.space.all_cells}
         self.countries = {
-            country: CountryAgent(self, cells[country], problem, products)
+            country: CountryAgent(
+                self, cells[country], problem, products, (strategies or {}).get(country)
+            )
             for country, problem in problems.items()
         }
         self._engine = Engine(self.countries, workers, on_batch)
@@ -144,7 +159,7 @@ class NegotiationModel(mesa.Model):
 
     def plan_alone(self) -> None:
         """Every country plans in autarky; must precede the first step."""
-        plans = self._each(lambda agent: agent.optimise(self.ledger))
+        plans = self._each(self._plan_alone)
         self.autarky_eur = {c: p.cost_eur for c, p in plans.items()}
         self.costs_eur = dict(self.autarky_eur)
         self._rest()
@@ -159,9 +174,10 @@ class NegotiationModel(mesa.Model):
 
         pending = self.ledger.copy()
         rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
-        market = MarketView(pending, rng, self.memory, number)
+        market = MarketView(pending, rng, self.memory, number, self._price_cap)
         outcome, tally = self._engine.run(self.protocol, market, pending)
 
+        self._note_bound(outcome, sum(before.values()))
         costs = self._settle(pending, before)
         self.ledger = pending
         self.costs_eur = costs
@@ -172,6 +188,11 @@ class NegotiationModel(mesa.Model):
         self._rest()
         self.running = self.status == "running"
         self.datacollector.collect(self)
+
+    def _plan_alone(self, agent: CountryAgent) -> Plan:
+        plan = agent.optimise(self.ledger)
+        self._on_plan(agent.country)
+        return plan
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which :meth:`restore` goes on."""
@@ -189,6 +210,7 @@ class NegotiationModel(mesa.Model):
             "costs_eur": self.costs_eur,
             "local_solves": self.local_solves,
             "visited": self._visited,
+            "lower_bound_eur": self.lower_bound_eur,
         }
         return arrays, plain
 
@@ -202,6 +224,7 @@ class NegotiationModel(mesa.Model):
         self.local_solves = self._solves_before = int(plain["local_solves"])
         self.status, self.note = str(plain["status"]), str(plain["note"])
         self._visited = list(plain["visited"])
+        self.lower_bound_eur = plain["lower_bound_eur"]
         for country, agent in self.countries.items():
             prefix = f"solver/{country}/"
             solver = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
@@ -224,6 +247,12 @@ class NegotiationModel(mesa.Model):
                     )
         return costs
 
+    def _note_bound(self, outcome: Outcome, cost_eur: float) -> None:
+        """Keep the highest certified lower bound on the cost of all countries."""
+        if outcome.lower_bound_eur is not None:
+            bound = cost_eur + outcome.lower_bound_eur
+            self.lower_bound_eur = max(bound, self.lower_bound_eur or bound)
+
     def _verdict(self, outcome: Outcome) -> str:
         if outcome.status is not None:
             final: Status = outcome.status
@@ -238,7 +267,10 @@ class NegotiationModel(mesa.Model):
         return "running"
 
     def _fingerprint(self) -> str:
-        flows = np.concatenate([np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values()])
+        lines = self.ledger.graph.edges.values()
+        limits = {line["name"]: max(line["capacity_mw"].values()) or 1.0 for line in lines}
+        shares = [np.round(f / limits[name], 6) + 0.0 for name, f in self.ledger.flows_mw.items()]
+        flows = np.concatenate(shares)
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
     def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -31,8 +31,14 @@ class RunOptions:
         Folder the run's own folder is made in.
     planner : bool
         Whether to compute the planner's joint optimum.
+    strategies : dict of str to str
+        Strategy of each country that does not take the scenario's: ``{"ZA": "markup:0.1"}``.
+    settlement : str
+        Rule that divides the gain, see ``--list``.
+    protocol_settings : dict
+        Parameters of the protocol, from ``--set protocol.key=value``.
     overrides : dict
-        ``--set key=value`` pairs.
+        Other ``--set key=value`` pairs, which change the scenario.
     """
 
     scenario: str
@@ -49,6 +55,9 @@ class RunOptions:
     max_steps: int = 60
     out: Path = Path("results")
     planner: bool = True
+    strategies: dict[str, str] = field(default_factory=dict)
+    settlement: str = "pay_as_agreed"
+    protocol_settings: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
 from model.planner import planner
+from model.players import chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
+from model.settlement import SETTLEMENTS, Settled, settle
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
-from protocols.registry import make_protocol
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -42,13 +43,15 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
 
     Raises
     ------
-    ScenarioError, UnknownProtocol
+    ScenarioError, PluginError
         If the input is not valid; nothing is written then.
     KeyboardInterrupt
         With the run's folder; what was done is kept there.
     """
     scenario = chosen_scenario(options)
-    make_protocol(options.protocol, options.mode)
+    chosen_protocol(options)
+    chosen_strategies(options, scenario)
+    SETTLEMENTS.load(options.settlement)
     records = RunRecords.create(options, scenario)
     return _Run(records, reporter or Reporter()).carry_out()
 
@@ -72,6 +75,7 @@ class _Run:
         self.options: RunOptions = records.options
         self.reporter = reporter
         self.timings_s: dict[str, float] = dict(records.timings())
+        self._lower_bound_eur: float | None = None
 
     def carry_out(self) -> dict[str, Any]:
         try:
@@ -99,10 +103,13 @@ class _Run:
             world.problems,
             world.graph,
             world.products,
-            make_protocol(self.options.protocol, self.options.mode),
+            chosen_protocol(self.options),
             seed=world.scenario.settings.seed,
             workers=self.options.workers,
             on_batch=_progress(self.reporter),
+            on_plan=self.reporter.advance,
+            strategies=chosen_strategies(self.options, world.scenario),
+            price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
         )
         with self._timed("autarky"):
             self._start(model)
@@ -122,6 +129,7 @@ class _Run:
         if status == "running":
             status = "capped"
             note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
+        self._lower_bound_eur = model.lower_bound_eur
         return model.ledger, status, note
 
     def _start(self, model: NegotiationModel) -> None:
@@ -167,8 +175,16 @@ class _Run:
             flows["planner"] = best.flows_mw
         with self._timed("records"):
             plans = self._write_cases(world, ledger, exchanges, flows)
+            case = Settled(world, ledger, plans["autarky"], plans["negotiated"])
+            settle(SETTLEMENTS.load(self.options.settlement)(), case)
             result = Result(
-                ledger, plans["autarky"], plans["negotiated"], status, note, planner_cost
+                ledger,
+                plans["autarky"],
+                plans["negotiated"],
+                status,
+                note,
+                planner_cost,
+                self._lower_bound_eur,
             )
             table = self.records.table
             summary = summarise(self.options, world, result, table("steps"), table("trades"))

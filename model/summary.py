@@ -29,6 +29,8 @@ class Result:
         Each country's plan without exchange and with its trades, re-solved.
     status, note : str
     planner_cost_eur : float, optional
+    lower_bound_eur : float, optional
+        Certified by the protocol: no flows whatever cost less, EUR/a.
     """
 
     ledger: Ledger
@@ -37,6 +39,7 @@ class Result:
     status: str
     note: str
     planner_cost_eur: float | None
+    lower_bound_eur: float | None = None
 
     @property
     def gains_eur(self) -> dict[str, float]:
@@ -72,6 +75,9 @@ def summarise(
         "products": settings.products,
         "slices": settings.slices,
         "decomposition": options.decomposition,
+        "strategies": {**settings.strategies, **options.strategies},
+        "settlement": options.settlement,
+        "protocol_settings": dict(options.protocol_settings),
         "resolution": settings.resolution if world.networks else "cost curves",
         "solver": options.solver,
         "seed": settings.seed,
@@ -80,6 +86,7 @@ def summarise(
         "autarky_cost_eur": autarky,
         "planner_cost_eur": result.planner_cost_eur,
         "negotiated_cost_eur": negotiated,
+        "lower_bound_eur": result.lower_bound_eur,
         "gain_eur": autarky - negotiated,
         "planner_gain_eur": best,
         "efficiency": _efficiency(autarky - negotiated, best, autarky),
@@ -92,6 +99,7 @@ def summarise(
         "numbers_disclosed": int(steps["numbers_disclosed"].sum()),
         "trades": int(steps["trades"].sum()),
         "local_solves": int(steps["local_solves"].max()) if len(steps) else 0,
+        "dependent_solves": int(steps["dependent_solves"].sum()),
         "residuals": _residuals(world, result),
     }
 

@@ -92,6 +92,7 @@ def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
         "messages": record.tally.messages,
         "numbers_disclosed": record.tally.numbers_disclosed,
         "local_solves": model.local_solves,
+        "dependent_solves": record.tally.dependent_solves,
         "cost_eur": sum(record.costs_eur.values()),
         "gain_eur": model.gain_eur,
         "surplus_eur": float(model.memory.get("surplus_eur", np.nan)),

@@ -130,11 +130,12 @@ class AdaptiveBids(Protocol):
         First step as a share of what the path can carry.
     shrink, grow : float
         Factor on the step after failure and after success.
-    least_surplus_eur, least_surplus_share : float
-        Smallest surplus worth a trade: the lesser of so many EUR and this share of the surplus
-        of all trades so far, so that small scenarios work too.
-    opening_price_eur_per_mwh : float
-        Posted price every pair starts from.
+    least_surplus_share : float
+        Smallest surplus worth a trade, as a share of the surplus of all trades so far.
+    opening_price, first_stride, least_gain : float
+        Posted price every pair starts from, its first move, and the least gain a wish must bring
+        per MWh, as shares of the price cap. All scales are relative, so that another unit of
+        money or power changes nothing.
     widen_below : float
         Longer paths open when a step adds less than this share of the surplus so far.
     tolerance, patience : float, int
@@ -147,15 +148,18 @@ class AdaptiveBids(Protocol):
     first_share: float = 0.25
     shrink: float = 0.35
     grow: float = 1.6
-    least_surplus_eur: float = 100.0
-    least_surplus_share: float = 1e-4
-    opening_price_eur_per_mwh: float = 50.0
+    least_surplus_share: float = 2e-7
+    opening_price: float = 1 / 60
+    first_stride: float = 1 / 180
+    least_gain: float = 1 / 150_000
     widen_below: float = 0.03
     tolerance: float = 2e-4
     patience: int = 3
     _pairs: dict[Path, PairNotes] = field(default_factory=dict, repr=False)
 
     name = "bilateral_bids"
+    mode = "adaptive"
+    discloses = "which way, wished MW at posted prices, one EUR limit a bundle"
     valuation = "duals"
 
     def run(self, market: Market) -> Conversation:
@@ -184,8 +188,7 @@ class AdaptiveBids(Protocol):
     def _bargain(self, market: Market, group: list[Path], number: int) -> Any:
         trades: list[Trade] = []
         surplus = 0.0
-        so_far = float(market.memory.get("surplus_eur", 0.0))
-        least = min(self.least_surplus_eur, self.least_surplus_share * so_far)
+        least = self.least_surplus_share * float(market.memory.get("surplus_eur", 0.0))
         open_paths = list(group)
         for attempt in range(self.attempts):
             round_ = number * self.attempts + attempt
@@ -221,7 +224,9 @@ class AdaptiveBids(Protocol):
         if not hopeful:
             return []
         replies = yield [
-            self._wish_call(path, limits[path], end, round_) for path in hopeful for end in (0, 1)
+            self._wish_call(market, path, limits[path], end, round_)
+            for path in hopeful
+            for end in (0, 1)
         ]
         deals = []
         for path, here, there in _pairwise_answers(hopeful, replies, len(market.products)):
@@ -229,7 +234,8 @@ class AdaptiveBids(Protocol):
             received = np.minimum(here, -there).clip(0.0, limits[path][1])
             least = 0.02 * np.maximum(*limits[path])
             excess = here + there
-            self._move_price(self._pairs[path], np.where(np.abs(excess) > least, excess, 0.0))
+            significant = np.where(np.abs(excess) > least, excess, 0.0)
+            self._move_price(market, self._pairs[path], significant)
             if sent.any() or received.any():
                 deals.append(Deal(path, sent, received))
         return deals
@@ -242,7 +248,7 @@ class AdaptiveBids(Protocol):
             if not asked:
                 break
             replies = yield [
-                self._interest_call(path, end, round_) for path in asked for end in (0, 1)
+                self._interest_call(market, path, end, round_) for path in asked for end in (0, 1)
             ]
             searching = []
             for path, here, there in _pairwise_answers(asked, replies, len(market.products)):
@@ -252,14 +258,16 @@ class AdaptiveBids(Protocol):
                 )
                 if crossing.any():
                     hopeful.add(path)
-                if self._move_price(self._pairs[path], here + there):
+                if self._move_price(market, self._pairs[path], here + there):
                     searching.append(path)
             asked = searching
         return [path for path in paths if path in hopeful]
 
-    def _interest_call(self, path: Path, end: int, round_: int) -> Message:
+    def _interest_call(self, market: Market, path: Path, end: int, round_: int) -> Message:
         route = path if end == 0 else path[::-1]
-        body = InterestCall(route, tuple(self._pairs[path].price.tolist()), path[0])
+        body = InterestCall(
+            route, tuple(self._pairs[path].price.tolist()), path[0], self._least_gain(market)
+        )
         return Message(CLOCK, route[0], "call", body, round_)
 
     def _limits(self, market: Market, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -270,7 +278,12 @@ class AdaptiveBids(Protocol):
         )
 
     def _wish_call(
-        self, path: Path, limits: tuple[np.ndarray, np.ndarray], end: int, round_: int
+        self,
+        market: Market,
+        path: Path,
+        limits: tuple[np.ndarray, np.ndarray],
+        end: int,
+        round_: int,
     ) -> Message:
         route = path if end == 0 else path[::-1]
         body = WishCall(
@@ -279,10 +292,14 @@ class AdaptiveBids(Protocol):
             path[0],
             tuple(limits[end].tolist()),
             tuple(limits[1 - end].tolist()),
+            self._least_gain(market),
         )
         return Message(CLOCK, route[0], "call", body, round_)
 
-    def _move_price(self, notes: PairNotes, excess: np.ndarray) -> bool:
+    def _least_gain(self, market: Market) -> float:
+        return self.least_gain * market.price_cap_eur_per_mwh
+
+    def _move_price(self, market: Market, notes: PairNotes, excess: np.ndarray) -> bool:
         # More import wished than export: the price is too low. Whether anything moved.
         heading = np.sign(excess)
         moving = heading != 0
@@ -291,7 +308,10 @@ class AdaptiveBids(Protocol):
         stride = np.where(
             turned, notes.stride / 2, np.where(kept, notes.stride * 1.6, notes.stride)
         )
-        notes.stride = np.clip(stride, 0.05, 1000.0)
+        # From 0.05 to 1000 EUR/MWh at a cap of 3000.
+        notes.stride = market.price_cap_eur_per_mwh * np.clip(
+            stride / market.price_cap_eur_per_mwh, 1 / 60_000, 1 / 3
+        )
         notes.price = np.maximum(notes.price + heading * notes.stride, 0.0)
         notes.heading = np.where(moving, heading, notes.heading)
         return bool(moving.any())
@@ -349,8 +369,8 @@ class AdaptiveBids(Protocol):
             n = len(market.products)
             room = np.maximum(market.room_mw(path), market.room_mw(path[::-1]))
             self._pairs[path] = PairNotes(
-                price=np.full(n, self.opening_price_eur_per_mwh),
-                stride=np.full(n, 16.0),
+                price=np.full(n, self.opening_price * market.price_cap_eur_per_mwh),
+                stride=np.full(n, self.first_stride * market.price_cap_eur_per_mwh),
                 heading=np.zeros(n),
                 mw=self.first_share * room,
                 most_mw=room,

@@ -31,12 +31,16 @@ class Outcome:
         A typed status other than agreed, for example ``"cycling"``, when the rules stop the run.
     note : str
         Reason in words.
+    lower_bound_eur : float, optional
+        Certified lower bound on the change of all countries' cost that any flows could bring from
+        where this run began, EUR/a; below zero where something is to be gained.
     """
 
     trades: list[Trade] = field(default_factory=list)
     settled: bool = False
     status: Status | None = None
     note: str = ""
+    lower_bound_eur: float | None = None
 
 
 class Market(ABC):
@@ -53,6 +57,8 @@ class Market(ABC):
     memory : dict
         Public notes that outlive a step; plain JSON values only.
     step : int
+    price_cap_eur_per_mwh : float
+        Value of lost load, which no marginal cost exceeds; gives protocols a scale of prices.
     """
 
     graph: nx.Graph
@@ -60,6 +66,7 @@ class Market(ABC):
     rng: np.random.Generator
     memory: dict[str, Any]
     step: int
+    price_cap_eur_per_mwh: float
 
     @property
     def countries(self) -> tuple[str, ...]:
@@ -69,6 +76,10 @@ class Market(ABC):
     @abstractmethod
     def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
         """MW of each product that can still be sent along a path, awarded trades counted."""
+
+    @abstractmethod
+    def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
+        """Net flow between neighbours, awarded trades counted, MW per snapshot."""
 
     @abstractmethod
     def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> float:
@@ -87,17 +98,27 @@ class Protocol(ABC):
 
     Attributes
     ----------
-    name : str
-        Name on the command line.
+    name, mode : str
+        Name and mode on the command line.
     promises_no_loss : bool
         Whether no country may end worse off than before any trade.
     valuation : {"none", "duals", "perturbation"}
         What agents must know of their own cost before a run.
+    step_share : float
+        Step of the perturbation, as a share of the country's demand.
+    discloses : str
+        Private knowledge that its messages give away, in a few words.
+    operator : bool
+        Whether there is a market operator, whom every country may write to and be written by.
     """
 
     name: ClassVar[str]
+    mode: ClassVar[str] = "standard"
+    discloses: ClassVar[str]
     promises_no_loss: ClassVar[bool] = True
     valuation: ClassVar[Valuation] = "duals"
+    step_share: float = 0.2
+    operator: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, market: Market) -> Conversation:

@@ -15,6 +15,8 @@ import numpy as np
 Act = Literal["call", "propose", "counter", "accept", "reject", "inform", "award"]
 # Gives the turn to a country. It is the market's clock, knows nothing and carries nothing private.
 CLOCK = "clock"
+# The market operator of protocols that declare one. It belongs to nobody and owns no cost.
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Message:
     Attributes
     ----------
     sender, receiver : str
-        Country codes, or :data:`CLOCK` as the sender of a call.
+        Country codes, :data:`OPERATOR`, or :data:`CLOCK` as the sender of a call.
     act : str
         Speech act: call, propose, counter, accept, reject, inform, award.
     body : Body
@@ -100,12 +102,15 @@ class InterestCall(Body):
 
     ``path`` leads from the country asked to the partner. Prices are per MWh that crosses the
     border of ``border``, one of the two, whichever way it goes: with losses, a price per MWh sent
-    would change its meaning with the direction and pay for going back and forth.
+    would change its meaning with the direction and pay for going back and forth. A trade that
+    gains less than ``least_gain_eur_per_mwh`` is not wanted, so that who is indifferent keeps
+    silent.
     """
 
     path: tuple[str, ...]
     price_eur_per_mwh: tuple[float, ...]
     border: str
+    least_gain_eur_per_mwh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,8 +125,8 @@ class Interest(Body):
 class WishCall(Body):
     """Asks a country what it would trade with a partner at posted prices, within limits.
 
-    ``path``, prices and ``border`` are those of :class:`InterestCall`. Per product: the most it
-    may send and may be sent, MW at the sending end.
+    ``path``, prices, ``border`` and least gain are those of :class:`InterestCall`. Per product:
+    the most it may send and may be sent, MW at the sending end.
     """
 
     path: tuple[str, ...]
@@ -129,6 +134,7 @@ class WishCall(Body):
     border: str
     send_limit_mw: tuple[float, ...]
     receive_limit_mw: tuple[float, ...]
+    least_gain_eur_per_mwh: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from protocols.registry import PROTOCOLS
+from protocols.registry import protocol_class, protocol_modes
 
 _HEAD = """# Protocols
 
@@ -15,11 +15,15 @@ Written from the docstrings by `python -m protocols.page > docs/protocols.md`.
 def page() -> str:
     """Markdown of all protocols and modes."""
     parts = [_HEAD]
-    for name, modes in PROTOCOLS.items():
-        for mode, protocol in modes.items():
+    for name, modes in protocol_modes().items():
+        for mode in modes:
+            protocol = protocol_class(name, mode)
             promise = "nobody loses" if protocol.promises_no_loss else "somebody may lose"
             parts.append(f"## `{name}`, mode `{mode}`\n")
-            parts.append(f"Promises: {promise}. Needs to know: {protocol.valuation}.\n")
+            parts.append(
+                f"Promises: {promise}. Needs to know: {protocol.valuation}. "
+                f"Discloses: {protocol.discloses}.\n"
+            )
             parts.append(f"```text\n{inspect.getdoc(protocol)}\n```\n")
     return "\n".join(parts)
 

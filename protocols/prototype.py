@@ -322,6 +322,7 @@ class PrototypeBids(Protocol):
 
     name: ClassVar[str] = "bilateral_bids"
     mode: ClassVar[str] = "prototype"
+    discloses: ClassVar[str] = "energy budgets, both marginal costs"
     promises_no_loss: ClassVar[bool] = False
     valuation: ClassVar[Valuation] = "perturbation"
 

@@ -1,39 +1,86 @@
-"""Protocols by name and mode."""
+"""Protocols by name and mode, built-in or from plug-ins."""
 
 from __future__ import annotations
 
-import difflib
+import inspect
 from typing import Any
 
-from protocols.adaptive import AdaptiveBids
 from protocols.base import Protocol
-from protocols.prototype import PrototypeBids
+from protocols.plugins import Family, PluginError, suggest
 
-PROTOCOLS: dict[str, dict[str, type[Protocol]]] = {
-    "bilateral_bids": {"adaptive": AdaptiveBids, "prototype": PrototypeBids},
-}
-
-
-class UnknownProtocol(ValueError):
-    """No protocol or mode of that name; the message suggests the nearest."""
+# A member is announced as ``name`` or ``name.mode``.
+PROTOCOLS = Family("dman_cep.protocols", "protocol", Protocol)
 
 
-def make_protocol(name: str, mode: str, **settings: Any) -> Protocol:
-    """Make a protocol by name and mode.
+def protocol_modes() -> dict[str, tuple[str, ...]]:
+    """Modes of every protocol, by name."""
+    modes: dict[str, tuple[str, ...]] = {}
+    for member in PROTOCOLS.names():
+        name, _, mode = member.partition(".")
+        modes[name] = (*modes.get(name, ()), mode or Protocol.mode)
+    return modes
+
+
+def protocol_class(name: str, mode: str) -> type[Protocol]:
+    """Class of a protocol.
 
     Raises
     ------
-    UnknownProtocol
-        With the nearest known name.
+    PluginError
+        If there is no such protocol or mode, with the nearest known name.
     """
-    modes = PROTOCOLS.get(name)
-    if modes is None:
-        raise UnknownProtocol(f"unknown protocol {name!r}{_suggest(name, PROTOCOLS)}")
-    if mode not in modes:
-        raise UnknownProtocol(f"{name} has no mode {mode!r}{_suggest(mode, modes)}")
-    return modes[mode](**settings)
+    modes = protocol_modes()
+    if name not in modes:
+        raise PluginError(f"unknown protocol '{name}'{suggest(name, modes)}")
+    if mode not in modes[name]:
+        raise PluginError(f"{name} has no mode '{mode}'{suggest(mode, modes[name])}")
+    member = f"{name}.{mode}"
+    found: type[Protocol] = PROTOCOLS.load(member if member in PROTOCOLS.names() else name)
+    return found
 
 
-def _suggest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+def make_protocol(name: str, mode: str | None = None, **settings: Any) -> Protocol:
+    """Make a protocol by name and mode, its first mode by default.
+
+    Parameters
+    ----------
+    name, mode : str
+    **settings
+        Parameters of the protocol; text is read as the type of the parameter's default.
+
+    Raises
+    ------
+    PluginError
+        If there is no such protocol, mode or parameter, or a value has the wrong type.
+    """
+    if mode is None:
+        mode = protocol_modes().get(name, (Protocol.mode,))[0]
+    kind = protocol_class(name, mode)
+    known = {
+        key: parameter.default
+        for key, parameter in inspect.signature(kind).parameters.items()
+        if not key.startswith("_")
+    }
+    for key in settings:
+        if key not in known:
+            raise PluginError(f"{name} has no parameter '{key}'{suggest(key, known)}")
+    values = {key: _typed(key, value, known[key]) for key, value in settings.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise PluginError(f"protocol {name}: {error}") from None
+
+
+def _typed(key: str, value: Any, default: Any) -> Any:
+    """Read a text as a value of the default's type."""
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    if isinstance(default, bool):
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        raise PluginError(f"parameter {key}: give true or false, not '{value}'")
+    try:
+        return type(default)(value)
+    except (TypeError, ValueError):
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise PluginError(f"parameter {key}: '{value}' is not {kind}") from None

@@ -250,6 +250,7 @@ class Settings(Row):
         "committed",
     )
     policy: PolicySwitches = PolicySwitches()
+    strategies: dict[str, str] = {}  # by country; who is not named tells the truth
     snapshots: Annotated[int, Field(ge=1)] = 1  # teaching scenarios only
     hours_per_snapshot: Positive = 1.0  # teaching scenarios only
 

@@ -224,7 +224,8 @@ class TestOptions:
     def test_protocol_without_the_default_mode_takes_its_first(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("model.choices.PROTOCOLS", {"auction": {"sealed": Reporter}})
+        monkeypatch.setattr("model.choices.protocol_modes", lambda: {"auction": ("sealed",)})
+        monkeypatch.setattr("model.choices.chosen_protocol", lambda options: None)
         assert choose_options({"scenario": "triangle", "protocol": "auction"}).mode == "sealed"
 
     @pytest.mark.parametrize(
@@ -292,9 +293,9 @@ class TestEnding:
         from agents.problem import PlanningError
         from model.ledger import RuleBroken
         from model.records import RecordsError
-        from protocols.registry import UnknownProtocol
+        from protocols.plugins import PluginError
 
-        for kind in (ScenarioError, PlanningError, RuleBroken, RecordsError, UnknownProtocol):
+        for kind in (ScenarioError, PlanningError, RuleBroken, RecordsError, PluginError):
             runs.answer = kind("ZA: no [optimal]\nplan")
             result = invoke("--scenario", "triangle")
             assert result.exit_code == 2

@@ -263,6 +263,9 @@ class SmallMarket(Market):
     def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
         return np.array(self._room[path[0], path[1]])
 
+    def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
+        return np.zeros(len(self.products.weights_h))
+
     def wheeling_eur_per_mwh(self, path: tuple[str, ...]) -> float:
         return 0.0
 

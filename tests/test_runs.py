@@ -21,7 +21,7 @@ from model.reporting import Reporter
 from model.runs import resume, run
 from model.world import World
 from protocols.messages import Trade
-from protocols.registry import UnknownProtocol
+from protocols.plugins import PluginError
 from scenarios.errors import ScenarioError
 from tests.small_worlds import annual_cost_eur, small_world
 
@@ -386,7 +386,7 @@ class TestEndings:
     @pytest.mark.parametrize(
         ("change", "error"),
         [
-            ({"protocol": "bilateral_bid"}, UnknownProtocol),
+            ({"protocol": "bilateral_bid"}, PluginError),
             ({"overrides": {"discount_rte": 0.1}}, ScenarioError),
             ({"countries": ("XX",)}, ScenarioError),
         ],

@@ -1,0 +1,206 @@
+"""How a country answers: the truth, or what it would rather have others believe.
+
+A strategy turns the country's planning problem into the one it reports. Every protocol then meets
+the strategy without knowing it, because all answers come from the reported problem; the country
+itself plans and settles on the true one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.problem import Plan, PlanningProblem, Terms
+from protocols.messages import Message
+from protocols.plugins import Family, PluginError
+
+if TYPE_CHECKING:
+    from agents.side import PublicLedger
+
+Answer = Callable[[Message], Message | None]
+
+
+class Strategy(ABC):
+    """What a country makes of the truth; the base class is the truth itself.
+
+    Subclasses override :meth:`report`, or :meth:`answer` to take every message into their own
+    hands. Parameters are numbers, given after a colon: ``markup:0.1``.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line.
+    """
+
+    name: ClassVar[str]
+
+    def report(self, problem: PlanningProblem) -> PlanningProblem:
+        """Return the problem that answers are made from."""
+        return problem
+
+    def answer(self, message: Message, ledger: PublicLedger, usual: Answer) -> Message | None:
+        """Reply to a message; ``usual`` is the answer from the reported problem."""
+        del ledger
+        return usual(message)
+
+
+class Truthful(Strategy):
+    """Answers from its true cost."""
+
+    name = "truthful"
+
+
+class MarkUp(Strategy):
+    """Asks more for exports and values imports less, by a share of its marginal cost in autarky.
+
+    Parameters
+    ----------
+    share : float
+        Added to the cost of each MWh exported and taken off the value of each MWh imported, as a
+        share of the marginal cost of the same snapshot without trade.
+    """
+
+    name = "markup"
+
+    def __init__(self, share: float = 0.1) -> None:
+        if share < 0:
+            raise PluginError(f"strategy markup: {share:g} is no mark-up; give zero or more")
+        self.share = share
+
+    def report(self, problem: PlanningProblem) -> PlanningProblem:
+        """Problem with a charge on every MWh that crosses the border."""
+        return _MarkedUp(problem, self.share)
+
+
+class Withholding(Strategy):
+    """Hides a share of what it would trade: its supply and demand curves are cut in quantity.
+
+    At every price the country offers and buys ``1 - share`` of what it truly would; its reported
+    cost is the perspective of the true one.
+
+    Parameters
+    ----------
+    share : float
+        Share withheld, below one.
+    """
+
+    name = "withholding"
+
+    def __init__(self, share: float = 0.1) -> None:
+        if not 0 <= share < 1:
+            raise PluginError(f"strategy withholding: give a share in [0, 1), not {share:g}")
+        self.share = share
+
+    def report(self, problem: PlanningProblem) -> PlanningProblem:
+        """Problem that trades less at every price."""
+        return _Withheld(problem, 1 - self.share)
+
+
+STRATEGIES = Family("dman_cep.strategies", "strategy", Strategy)
+
+
+def make_strategy(text: str) -> Strategy:
+    """Make a strategy from its name and parameters.
+
+    Parameters
+    ----------
+    text : str
+        ``"truthful"``, ``"markup:0.1"``; several parameters are separated by commas.
+
+    Raises
+    ------
+    PluginError
+        If there is no such strategy or its parameters do not fit.
+    """
+    name, _, given = text.partition(":")
+    kind = STRATEGIES.load(name.strip())
+    try:
+        numbers = [float(part) for part in given.split(",") if part.strip()]
+    except ValueError:
+        raise PluginError(f"strategy {text}: '{given}' is no number") from None
+    try:
+        made: Strategy = kind(*numbers)
+    except TypeError:
+        raise PluginError(
+            f"strategy {name} does not take {len(numbers)} parameters, as in '{text}'"
+        ) from None
+    return made
+
+
+class _Reported(PlanningProblem):
+    """A problem that answers from another one."""
+
+    def __init__(self, true: PlanningProblem) -> None:
+        self.country = true.country
+        self.weights_h = true.weights_h
+        self.shape = true.shape
+        self._true = true
+
+    @property
+    def demand_mw(self) -> np.ndarray:
+        return self._true.demand_mw
+
+    @property
+    def solves(self) -> int:  # type: ignore[override]
+        return self._true.solves
+
+
+class _MarkedUp(_Reported):
+    """Cost plus a charge on every MWh traded."""
+
+    def __init__(self, true: PlanningProblem, share: float) -> None:
+        super().__init__(true)
+        alone = true.solve(np.zeros(len(true.weights_h)))
+        self._charge = share * np.maximum(alone.price_eur_per_mwh, 0.0)
+        hours = self.shape @ self.weights_h
+        self._product_charge = (self.shape @ (self.weights_h * self._charge)) / hours
+
+    def solve(self, exchange_mw: np.ndarray) -> Plan:
+        plan = self._true.solve(exchange_mw)
+        charge = float(self.weights_h @ (self._charge * np.abs(exchange_mw)))
+        price = plan.price_eur_per_mwh - self._charge * np.sign(exchange_mw)
+        return Plan(plan.cost_eur + charge, price, plan.exchange_mw)
+
+    def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
+        # Undoing an export saves the charge, so that importing and exporting more are treated
+        # alike; a trade that would turn the direction stops at nothing.
+        hours = self.shape @ self.weights_h
+        here = (self.shape @ (self.weights_h * exchange_mw)) / hours
+        sign_in, sign_out = np.where(here < 0, -1.0, 1.0), np.where(here > 0, 1.0, -1.0)
+        most_in = np.where(here < 0, np.abs(here), np.inf)
+        most_out = np.where(here > 0, np.abs(here), np.inf)
+        return self._true.respond(
+            exchange_mw,
+            Terms(
+                import_price=terms.import_price + sign_in * self._product_charge,
+                export_price=terms.export_price + sign_out * self._product_charge,
+                import_limit_mw=np.minimum(terms.import_limit_mw, most_in),
+                export_limit_mw=np.minimum(terms.export_limit_mw, most_out),
+            ),
+        )
+
+
+class _Withheld(_Reported):
+    """The perspective of cost: ``C(0) + k (C(x / k) - C(0))`` for a share ``k`` that is offered."""
+
+    def __init__(self, true: PlanningProblem, offered: float) -> None:
+        super().__init__(true)
+        self._offered = offered
+        self._alone_eur = true.cost(np.zeros(len(true.weights_h)))
+
+    def solve(self, exchange_mw: np.ndarray) -> Plan:
+        plan = self._true.solve(np.asarray(exchange_mw) / self._offered)
+        cost = self._alone_eur + self._offered * (plan.cost_eur - self._alone_eur)
+        return Plan(cost, plan.price_eur_per_mwh, np.array(exchange_mw, dtype=float))
+
+    def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
+        wider = Terms(
+            import_price=terms.import_price,
+            export_price=terms.export_price,
+            import_limit_mw=terms.import_limit_mw / self._offered,
+            export_limit_mw=terms.export_limit_mw / self._offered,
+        )
+        return self._offered * self._true.respond(exchange_mw / self._offered, wider)

@@ -1,0 +1,137 @@
+"""Settlement rules: who pays whom for what was traded, apart from how it was negotiated.
+
+Quantities come from the protocol. The rule decides on the money when the negotiation is over; the
+default keeps the prices that were agreed on. Rules other than that one need numbers that the
+protocol may have kept private: each says which.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from model.ledger import Ledger
+from protocols.plugins import Family
+
+if TYPE_CHECKING:
+    from agents.problem import Plan
+    from model.world import World
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A finished negotiation, waiting for its settlement.
+
+    Attributes
+    ----------
+    world : World
+    ledger : Ledger
+        Flows, trades and the payments agreed.
+    autarky, negotiated : dict of str to Plan
+        Each country's plan without exchange and with its trades, re-solved.
+    """
+
+    world: World
+    ledger: Ledger
+    autarky: Mapping[str, Plan]
+    negotiated: Mapping[str, Plan]
+
+    @property
+    def savings_eur(self) -> dict[str, float]:
+        """Cost saved by each country before payments, EUR/a."""
+        return {c: self.autarky[c].cost_eur - self.negotiated[c].cost_eur for c in self.autarky}
+
+
+class Settlement(ABC):
+    """A rule that divides the gain by payments.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line.
+    discloses : str
+        What countries must tell the settlement office, beyond what the protocol made public.
+    """
+
+    name: ClassVar[str]
+    discloses: ClassVar[str]
+
+    @abstractmethod
+    def payments_eur(self, case: Settled) -> dict[str, float]:
+        """Net payment of each country, EUR/a, positive pays; the sum is zero."""
+
+
+class PayAsAgreed(Settlement):
+    """Everyone pays the prices agreed in the negotiation, wheeling charges included."""
+
+    name = "pay_as_agreed"
+    discloses = "nothing"
+
+    def payments_eur(self, case: Settled) -> dict[str, float]:
+        """Payments as they stand in the ledger."""
+        return dict(case.ledger.payments_eur)
+
+
+class NodalPrice(Settlement):
+    """Energy is paid at the marginal prices of its ends; the line's rent is split between them.
+
+    The importer of a line pays, per MWh sent, the mean of the exporter's marginal price and of its
+    own times the share that arrives: each end has half of the congestion rent. In an hourly optimum
+    every country gains and the division lies in the core; away from it somebody may lose.
+
+    Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity.
+    """
+
+    name = "nodal_price"
+    discloses = "marginal price of every snapshot"
+
+    def payments_eur(self, case: Settled) -> dict[str, float]:
+        """Sum over lines and snapshots of flow times mid price."""
+        hours = case.world.products.weights_h
+        price = {c: plan.price_eur_per_mwh for c, plan in case.negotiated.items()}
+        paid = dict.fromkeys(case.negotiated, 0.0)
+        for a, b, data in case.world.graph.edges(data=True):
+            for sender, receiver in ((a, b), (b, a)):
+                sent = np.maximum(case.ledger.flow_mw(sender, receiver), 0.0)
+                middle = (price[sender] + (1 - data["loss"]) * price[receiver]) / 2
+                money = float(hours @ (sent * middle))
+                paid[receiver] += money
+                paid[sender] -= money
+        return paid
+
+
+class EqualSplit(Settlement):
+    """Every country has the same share of the gain, whatever it brought to it.
+
+    Splits the pool's gain by heads, countries without trade included. No country loses, but groups
+    may do better alone.
+    """
+
+    name = "equal_split"
+    discloses = "cost saved, one number a country"
+
+    def payments_eur(self, case: Settled) -> dict[str, float]:
+        """Own saving less an equal share of all savings."""
+        savings = case.savings_eur
+        share = sum(savings.values()) / len(savings)
+        return {country: saved - share for country, saved in savings.items()}
+
+
+SETTLEMENTS = Family("dman_cep.settlements", "settlement", Settlement)
+
+
+def settle(rule: Settlement, case: Settled) -> None:
+    """Turn the ledger's payments into those of a rule.
+
+    Raises
+    ------
+    RuleBroken
+        If the rule's payments do not sum to zero.
+    """
+    due = rule.payments_eur(case)
+    paid = case.ledger.payments_eur
+    case.ledger.transfer({country: due[country] - paid[country] for country in paid})
