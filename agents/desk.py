@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from agents.bidding import Bidder
+from agents.consensus_side import ConsensusSide
 from agents.side import Answerer, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message
 from protocols.public import PublicLedger
 
-SIDES: tuple[type[Side], ...] = (Bidder,)
+SIDES: tuple[type[Side], ...] = (Bidder, ConsensusSide)
 
 
 class Desk:
