@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from agents.limits import least_payment_eur, quantum
 from agents.problem import Terms
 from agents.side import Side
 from protocols.messages import (
@@ -19,11 +20,10 @@ from protocols.messages import (
     Wish,
     WishCall,
 )
-from protocols.public import BorderPrices, PublicLedger, border_prices, change_mw
+from protocols.public import BorderPrices, PublicLedger, border_prices
 
-# Amounts are said with so many binary digits, so that the solver's noise is not taken for gain,
-# whatever the units of money and power.
-COST_DIGITS = 30
+# Wishes are said with so many binary digits, so that the solver's noise is not taken for a wish,
+# whatever the unit of power.
 WISH_DIGITS = 20
 
 
@@ -44,7 +44,8 @@ class Bidder(Side):
         if isinstance(body, LimitCall):
             first = body.legs[0].path
             path = first if first[0] == self.country else first[::-1]
-            return self._reply(message, path[-1], path[1:-1], self._limit(body, ledger))
+            limit = least_payment_eur(self.country, self.valuation, body.legs, ledger)
+            return self._reply(message, path[-1], path[1:-1], Limit(limit))
         return None
 
     def _reply(self, message: Message, receiver: str, via: tuple[str, ...], body: Body) -> Message:
@@ -69,8 +70,8 @@ class Bidder(Side):
         change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
         mw = np.where(change > 0, change / here.arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
-        quantum = _quantum(largest, WISH_DIGITS)
-        return Wish(tuple((np.round(mw / quantum) * quantum).tolist()))
+        step = quantum(largest, WISH_DIGITS)
+        return Wish(tuple((np.round(mw / step) * step).tolist()))
 
     def _border_prices(self, call: InterestCall | WishCall, ledger: PublicLedger) -> BorderPrices:
         """Prices at the own border, moved apart by the least gain."""
@@ -81,25 +82,3 @@ class Bidder(Side):
             import_price=here.import_price + gain / here.arriving,
             export_price=here.export_price - gain,
         )
-
-    def _limit(self, call: LimitCall, ledger: PublicLedger) -> Limit:
-        here = ledger.exchange_mw(self.country)
-        there = here + change_mw(
-            self.country, tuple((leg.path, np.asarray(leg.mw)) for leg in call.legs), ledger
-        )
-        charges = 0.0
-        for leg in call.legs:
-            mw = np.asarray(leg.mw)
-            if leg.path[-1] == self.country:
-                energy = float(mw @ self.valuation.products.hours)
-                charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
-        before = self.valuation.plan(here)
-        after = self.valuation.plan(there)
-        quantum = _quantum(before.cost_eur, COST_DIGITS)
-        amount = after.cost_eur - before.cost_eur + charges
-        return Limit(float(np.ceil(amount / quantum) * quantum))
-
-
-def _quantum(scale: float, digits: int) -> float:
-    """Smallest step of numbers of a scale that are said with so many binary digits."""
-    return float(2.0 ** (np.floor(np.log2(max(abs(scale), 1e-300))) - digits))

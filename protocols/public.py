@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol as Typing
 
@@ -100,7 +101,7 @@ def arriving_share(path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
 
 
 def change_mw(
-    country: str, legs: tuple[tuple[tuple[str, ...], np.ndarray], ...], ledger: PublicLedger
+    country: str, legs: Iterable[tuple[tuple[str, ...], np.ndarray]], ledger: PublicLedger
 ) -> np.ndarray:
     """Change of a country's net import by a bundle, MW per snapshot; legs are (path, MW)."""
     total = np.zeros_like(ledger.exchange_mw(country))
