@@ -7,12 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from agents.problem import Terms
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.coordination_messages import OpenCall, Quote, QuoteCall, ReviseCall
 from protocols.levelling import Line
 from protocols.messages import Body, Message
+from protocols.public import PublicLedger
 
 # Ends of the blocks that stand for the quadratic penalty, as shares of what a country can trade;
 # the last one reaches over the whole of it.
