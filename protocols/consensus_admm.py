@@ -133,6 +133,8 @@ class ConsensusAdmm(Protocol):
                 settled = True
                 break
             last_gain = found.gain_eur
+        else:
+            settled = best is None  # all rounds brought nothing better than what there is
         trades = self._trades(market, best, round_) if best else []
         if trades:
             yield [award for trade in trades for award in _awards(trade)]
