@@ -69,8 +69,8 @@ class Bidder(Side):
         change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
         mw = np.where(change > 0, change / arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
-        quantum = _quantum(largest, WISH_DIGITS)
-        return Wish(tuple((np.round(mw / quantum) * quantum).tolist()))
+        least = smallest_step(largest, WISH_DIGITS)
+        return Wish(tuple((np.round(mw / least) * least).tolist()))
 
     def _border_prices(
         self, call: InterestCall | WishCall, ledger: PublicLedger
@@ -106,11 +106,11 @@ class Bidder(Side):
                 charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
         before = self.valuation.plan(here)
         after = self.valuation.plan(there)
-        quantum = _quantum(before.cost_eur, COST_DIGITS)
+        least = smallest_step(before.cost_eur, COST_DIGITS)
         amount = after.cost_eur - before.cost_eur + charges
-        return Limit(float(np.ceil(amount / quantum) * quantum))
+        return Limit(float(np.ceil(amount / least) * least))
 
 
-def _quantum(scale: float, digits: int) -> float:
+def smallest_step(scale: float, digits: int) -> float:
     """Smallest step of numbers of a scale that are said with so many binary digits."""
     return float(2.0 ** (np.floor(np.log2(max(abs(scale), 1e-300))) - digits))
