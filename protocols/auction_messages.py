@@ -27,35 +27,34 @@ class Worth(Body):
 
 @dataclass(frozen=True)
 class CurveCall(Body):
-    """Asks for amounts at several price levels.
+    """Asks for the amounts a country prefers at several price levels.
 
-    At each level the country is offered a ladder: import prices start at ``price + level`` and
+    At each level the country is offered a ladder: import prices start at the level's price and
     rise from block to block by what ``rise`` says, export prices fall likewise. A ladder of one
-    block without rise is a plain price with a limit.
+    block without rise is a plain price with a limit each way.
 
     Attributes
     ----------
     centre_mw : tuple of float
         Change of net import from which amounts are counted (products).
     price_eur_per_mwh : tuple of float
-        Price of each product at the own border (products).
-    level_eur_per_mwh : tuple of float
-        Added to all prices, one answer for each (levels).
-    width_mw, rise_eur_per_mwh : tuple of float
-        Ladder: width of each block and how far its price lies from the first (blocks x products).
+        Price at the own border (levels x products); one answer for each level.
+    import_mw, export_mw, rise_eur_per_mwh : tuple of float
+        Ladder: width of each block, and how far its price lies from the first
+        (blocks x products).
     """
 
     centre_mw: tuple[float, ...]
     price_eur_per_mwh: tuple[float, ...]
-    level_eur_per_mwh: tuple[float, ...]
-    width_mw: tuple[float, ...]
+    import_mw: tuple[float, ...]
+    export_mw: tuple[float, ...]
     rise_eur_per_mwh: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Curve(Body):
-    """Answer to :class:`CurveCall`: amount of each product at each level, MW, counted from the
-    centre (levels x products).
+    """Answer to :class:`CurveCall`: net import at each level, MW counted from the centre
+    (levels x products).
     """
 
     discloses: ClassVar[tuple[str, ...]] = ("mw",)
@@ -75,3 +74,27 @@ class CostChange(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("amount_eur",)
     amount_eur: float
+
+
+@dataclass(frozen=True)
+class Offer(Body):
+    """What the auction gives to a country: change of net import, and the money due for it.
+
+    Attributes
+    ----------
+    change_mw : tuple of float
+        MW per product.
+    pay_eur : float
+        The country pays it; negative is paid to it.
+    """
+
+    change_mw: tuple[float, ...]
+    pay_eur: float
+
+
+@dataclass(frozen=True)
+class Consent(Body):
+    """Answer to :class:`Offer`: 1 if the country is better off with it by re-solved cost, else 0."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("willing",)
+    willing: int

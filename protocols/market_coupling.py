@@ -188,7 +188,7 @@ class _Coupling:
         """Curves, clearing, new positions and zonal prices."""
         centre = self.network.exchange_mw(self.flow_mw)
         width, rise = self._ladders(1)
-        change = yield from self._ask_amounts(centre, width[:, :, :], rise)
+        change = yield from self._ask_amounts(centre, width, rise)
         taken = np.clip(centre + self.rules.relaxation * change, -self.reach_mw, self.reach_mw)
         width, rise = self._ladders(self.rules.pieces)
         here = self.price[:, None]
@@ -221,7 +221,7 @@ class _Coupling:
             calls[country] = CurveCall(
                 _flat(centre_mw[i] - self.start_exchange_mw[i]),
                 _flat(self.price[i]),
-                (0.0,),
+                _flat(width_mw[i]),
                 _flat(width_mw[i]),
                 _flat(rise[i]),
             )
