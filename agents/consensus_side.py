@@ -61,11 +61,14 @@ class ConsensusSide(Side):
         self._steepness, self._least_price = call.steepness, call.least_price_eur_per_mwh
 
     def _quote(self, partner: str, ledger: PublicLedger) -> Quote:
-        if not len(self._price):
+        opens = not len(self._price)
+        if opens:
             self._price = self.valuation.marginal_value(ledger.exchange_mw(self.country))
             self._choose_slope()
             self._reach = np.ones_like(self._price)
-        self._quoted[partner] = Quote(tuple(self._price.tolist()), tuple(self._slope.tolist()))
+        self._quoted[partner] = Quote(
+            tuple(self._price.tolist()), tuple(self._slope.tolist()), opens
+        )
         return self._quoted[partner]
 
     def _choose_slope(self) -> None:

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from protocols.evidence import Evidence, MarginalValue
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,23 @@ class QuoteCall(Body):
 class Quote(Body):
     """Answer to :class:`QuoteCall`: price at the proposed exchange, and how it moves.
 
-    The price falls by the slope, EUR/MWh per MW, with every MW more of net import.
+    The price falls by the slope, EUR/MWh per MW, with every MW more of net import. The opening
+    quote is the marginal value at present; later ones move with flows on lines that the listener
+    does not see, and prove nothing by themselves.
     """
 
     discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh", "slope_eur_per_mwh_per_mw")
     price_eur_per_mwh: tuple[float, ...]
     slope_eur_per_mwh_per_mw: tuple[float, ...]
+    opens: bool = False
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Present marginal values, if it is the opening quote."""
+        del question, sender, ledger
+        price = np.asarray(self.price_eur_per_mwh)
+        return (MarginalValue(np.zeros(len(price)), price, price),) if self.opens else ()
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Price and slope as arrays."""
