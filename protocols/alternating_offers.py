@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from protocols.base import Market
 from protocols.messages import CLOCK, Message
-from protocols.offers import Offers, Talk, hear
+from protocols.offers import Exchange, Offers, Talk, hear
 from protocols.pairwise import Deal
 
 
@@ -63,9 +62,7 @@ class AlternatingOffers(Offers):
         if self.price_levels < 1:
             raise ValueError("price_levels must be at least 1")
 
-    def _first_offers(
-        self, talks: list[Talk]
-    ) -> Generator[list[Message], list[Message | None], None]:
+    def _first_offers(self, talks: list[Talk]) -> Exchange:
         replies = yield [
             Message(CLOCK, country, "call", replace(talk.agenda, opens=opens), self._round)
             for talk in talks

@@ -232,7 +232,8 @@ class Limit(Body):
             if path[-1] == sender
         )
         mw = ledger.products.average(change_mw(sender, legs, ledger))
-        return (Saving(mw, charges - self.amount_eur),)
+        saved = charges - self.amount_eur
+        return (Saving(mw, saved, saved),)
 
 
 @dataclass(frozen=True)

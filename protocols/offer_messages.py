@@ -20,7 +20,7 @@ class Agenda(Body):
         Quantities that may be agreed on. A bundle without legs is nothing.
     amounts_eur : tuple of tuple of float
         For each bundle what the path's last country may pay the first for it, EUR, increasing;
-        negative is paid the other way. Empty where any amount may be offered.
+        negative is paid the other way. None are listed where any amount may be offered.
     turns : int
         Deadline: the talk has failed if nobody accepted within so many turns.
     opens : bool

@@ -14,6 +14,8 @@ from protocols.messages import CLOCK, Message, Trade
 from protocols.offer_messages import Accept, Agenda, Offer, Reservation, ReservationCall
 from protocols.pairwise import Agreement, Agreements, Deal, PairwiseBundles
 
+Exchange = Generator[list[Message], list[Message | None], None]
+
 # More bundles than this are no agenda: every one may cost both countries an optimisation.
 MOST_BUNDLES = 100
 
@@ -73,9 +75,7 @@ class Offers(PairwiseBundles):
             raise ValueError("quantities must be at least 1 and turns at least 2")
 
     @abstractmethod
-    def _first_offers(
-        self, talks: list[Talk]
-    ) -> Generator[list[Message], list[Message | None], None]:
+    def _first_offers(self, talks: list[Talk]) -> Exchange:
         """Hand out the agendas and note the first offer of every talk."""
 
     @abstractmethod
@@ -164,9 +164,8 @@ def is_on(agenda: Agenda, offer: Offer) -> bool:
     """Whether an offer is on the agenda."""
     if offer.path != agenda.path or not 0 <= offer.bundle < len(agenda.bundles):
         return False
-    if not agenda.amounts_eur:
-        return bool(np.isfinite(offer.amount_eur))
-    return offer.amount_eur in agenda.amounts_eur[offer.bundle]
+    amounts = agenda.amounts_eur[offer.bundle]
+    return offer.amount_eur in amounts if amounts else bool(np.isfinite(offer.amount_eur))
 
 
 def reservations_hold(

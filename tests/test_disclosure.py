@@ -55,7 +55,7 @@ def test_more_messages_never_disclose_less(told: list[tuple[float, float]]) -> N
     band, before = band_of_one(), 0.0
     for mw, step in told:  # truth: marginal value 500 - 4 q
         saved = (500 * (mw + step) - 2 * (mw + step) ** 2) - (500 * mw - 2 * mw**2)
-        band.learn(Saving(np.array([step]), saved), np.array([mw]), HOURS)
+        band.learn(Saving(np.array([step]), saved, saved), np.array([mw]), HOURS)
         assert band.share(HOURS) >= before - 1e-12
         before = band.share(HOURS)
 
@@ -75,7 +75,10 @@ def test_savings_of_bundles_never_exclude_the_truth(data) -> None:
         def saved(q: np.ndarray) -> float:
             return float(hours @ (level * q - slope * q**2 / 2))
 
-        band.learn(Saving(there - here, saved(there) - saved(here)), here, hours)
+        won = saved(there) - saved(here)
+        least = won - data.draw(st.sampled_from([0.0, 50.0, np.inf]))
+        most = won + data.draw(st.sampled_from([0.0, 50.0, np.inf]))
+        band.learn(Saving(there - here, least, most), here, hours)
     low, high = band.edges()
     truth = level[:, None] - slope[:, None] * band.mw
     assert (low <= truth + 1e-6).all()
