@@ -52,7 +52,7 @@ class ConsensusAdmm(Protocol):
     Rules:
 
     1. *Open.* Every country takes its marginal value of each product as its price, and a slope:
-       by how much the price falls when it imports more.
+       by how much the price falls when it imports more. It tells both to its neighbours.
     2. *Level.* Neighbours quote price and slope to each other, and the flow between them moves to
        where their prices meet, up to losses and limits. Lines that share no country level at once,
        all lines one after the other.
@@ -114,6 +114,7 @@ class ConsensusAdmm(Protocol):
         self._take_up(market)
         present = {edge: replace(line) for edge, line in self._lines.items()}
         yield self._open_calls(market)
+        yield self._opening_quotes()
         yield from self._level(self.opening_sweeps, 0)
         best: Proposal | None = None
         last_gain, settled, note = np.inf, False, ""
@@ -174,6 +175,13 @@ class ConsensusAdmm(Protocol):
                 )
                 calls.append(Message(CLOCK, near, "call", body))
         return calls
+
+    def _opening_quotes(self) -> list[Message]:
+        return [
+            Message(CLOCK, near, "call", QuoteCall(far, opening=True))
+            for a, b in self._lines
+            for near, far in ((a, b), (b, a))
+        ]
 
     def _revise_call(self, country: str, round_: int) -> Message:
         return Message(CLOCK, country, "call", ReviseCall(self.relaxation), round_)

@@ -42,9 +42,10 @@ class OpenCall(Body):
 
 @dataclass(frozen=True)
 class QuoteCall(Body):
-    """Asks a country to quote to a partner."""
+    """Asks a country to quote to a partner; ``opening`` before anything has moved."""
 
     partner: str
+    opening: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ class Quote(Body):
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Price and slope as arrays."""
         return np.asarray(self.price_eur_per_mwh), np.asarray(self.slope_eur_per_mwh_per_mw)
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """An opening quote is the marginal value at the present exchange.
+
+        Later ones prove nothing to a listener by themselves: they hold at an exchange that depends
+        on what the sender and its other neighbours have proposed to each other.
+        """
+        del sender, ledger
+        if not (isinstance(question, QuoteCall) and question.opening):
+            return ()
+        price = np.asarray(self.price_eur_per_mwh)
+        return (MarginalValue(np.zeros(len(price)), price, price),)
 
 
 @dataclass(frozen=True)
