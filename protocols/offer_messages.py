@@ -25,6 +25,8 @@ class Agenda(Body):
     amounts_eur : tuple of tuple of float
         For each bundle what the path's last country may pay the first for it, EUR, increasing;
         negative is paid the other way. None are listed where any amount may be offered.
+    least_gain_eur_per_mwh : float
+        A bundle that gains a country less than this per MWh is not worth a deal.
     turns : int
         Deadline: the talk has failed if nobody accepted within so many turns.
     opens : bool
@@ -34,6 +36,7 @@ class Agenda(Body):
     path: tuple[str, ...]
     bundles: tuple[tuple[Leg, ...], ...]
     amounts_eur: tuple[tuple[float, ...], ...]
+    least_gain_eur_per_mwh: float
     turns: int
     opens: bool
 
