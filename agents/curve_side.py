@@ -50,7 +50,9 @@ class CurveSide(Side):
         problem, products = self.valuation.problem, self.valuation.products
         start = here_mw + products.profile_mw(np.asarray(call.centre_mw))
         rows = (-1, len(products))
-        rise, levels = (np.reshape(x, rows) for x in (call.rise_eur_per_mwh, call.price_eur_per_mwh))
+        rise, levels = (
+            np.reshape(x, rows) for x in (call.rise_eur_per_mwh, call.price_eur_per_mwh)
+        )
         most_in, most_out = (np.reshape(x, rows) for x in (call.import_mw, call.export_mw))
         largest = float(max(most_in.max(initial=0.0), most_out.max(initial=0.0)))
         least = smallest_step(largest, WISH_DIGITS)

@@ -164,7 +164,9 @@ class LineAuction(Protocol):
 
     def _open(self, market: Market, group: list[Line], round_: int) -> Any:
         """Lots of lines on which both ends say what a little more import is worth to them."""
-        told = yield from ask({(line, end): WorthCall() for line in group for end in (0, 1)}, round_)
+        told = yield from ask(
+            {(line, end): WorthCall() for line in group for end in (0, 1)}, round_
+        )
         lots = []
         for line in group:
             here, there = told.get((line, 0)), told.get((line, 1))
@@ -208,9 +210,7 @@ class LineAuction(Protocol):
     def _notes(self, market: Market) -> dict[str, dict[str, Any]]:
         notes: dict[str, dict[str, Any]] = market.memory.setdefault("lines", {})
         for path in trading_paths(market.graph, 1):
-            notes.setdefault(
-                ">".join(path), {"share": self.first_share, "failures": 0, "rest": 0}
-            )
+            notes.setdefault(">".join(path), {"share": self.first_share, "failures": 0, "rest": 0})
         return notes
 
     def _succeed(self, market: Market, line: Line, retries: int) -> None:
@@ -239,9 +239,7 @@ def ask(calls: dict[Any, Body], round_: int) -> Talk:
     replies = yield [
         Message(OPERATOR, line[end], "call", body, round_) for (line, end), body in calls.items()
     ]
-    return {
-        key: reply.body for key, reply in zip(calls, replies, strict=True) if reply is not None
-    }
+    return {key: reply.body for key, reply in zip(calls, replies, strict=True) if reply is not None}
 
 
 def curves_of(

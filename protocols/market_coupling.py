@@ -307,10 +307,10 @@ class _Coupling:
         self, calls: dict[str, Body]
     ) -> Generator[list[Message], list[Message | None], dict[str, Body]]:
         """Ask countries; who keeps silent takes no further part in this step."""
-        replies = yield [Message(OPERATOR, c, "call", body, self.round) for c, body in calls.items()]
-        told = {
-            c: reply.body for c, reply in zip(calls, replies, strict=True) if reply is not None
-        }
+        replies = yield [
+            Message(OPERATOR, c, "call", body, self.round) for c, body in calls.items()
+        ]
+        told = {c: reply.body for c, reply in zip(calls, replies, strict=True) if reply is not None}
         self.absent |= set(calls) - set(told)
         self._keep_absent_lines()
         return told

@@ -115,9 +115,7 @@ class FlowChange:
             for way, sign, mw, mwh in legs:
                 middle = sign * float(middle_eur[e][mw > 0].sum()) / mwh
                 shift = (float(line_eur[e]) - float(middle_eur[e].sum())) / energy
-                trades.append(
-                    Trade(*way, way, tuple(mw.tolist()), middle + sign * shift, round_)
-                )
+                trades.append(Trade(*way, way, tuple(mw.tolist()), middle + sign * shift, round_))
         return trades
 
     def _busy_lines(self) -> list[tuple[str, str]]:
