@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.bidding import COST_DIGITS, WISH_DIGITS, smallest_step
+from agents.bidding import WISH_DIGITS
+from agents.limits import COST_DIGITS, quantum
 from agents.problem import Terms
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from protocols.auction_messages import (
     Consent,
     CostCall,
@@ -20,6 +21,7 @@ from protocols.auction_messages import (
     WorthCall,
 )
 from protocols.messages import Act, Body, Message
+from protocols.public import PublicLedger
 
 
 class CurveSide(Side):
@@ -55,7 +57,7 @@ class CurveSide(Side):
         )
         most_in, most_out = (np.reshape(x, rows) for x in (call.import_mw, call.export_mw))
         largest = float(max(most_in.max(initial=0.0), most_out.max(initial=0.0)))
-        least = smallest_step(largest, WISH_DIGITS)
+        least = quantum(largest, WISH_DIGITS)
         amounts = [
             problem.respond(start, Terms(price + rise, price - rise, most_in, most_out))
             for price in levels
@@ -65,5 +67,5 @@ class CurveSide(Side):
     def _cost_change_eur(self, change_mw: tuple[float, ...], here_mw: np.ndarray) -> float:
         there_mw = here_mw + self.valuation.products.profile_mw(np.asarray(change_mw))
         before, after = self.valuation.plan(here_mw), self.valuation.plan(there_mw)
-        least = smallest_step(before.cost_eur, COST_DIGITS)
+        least = quantum(before.cost_eur, COST_DIGITS)
         return float(np.ceil((after.cost_eur - before.cost_eur) / least) * least)

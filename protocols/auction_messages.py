@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, MarginalValue, Saving, slopes_of_ladder
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,14 @@ class Worth(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
     price_eur_per_mwh: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """The present marginal values."""
+        del question, sender, ledger
+        price = np.asarray(self.price_eur_per_mwh)
+        return (MarginalValue(np.zeros(len(price)), price, price),)
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,30 @@ class Curve(Body):
     discloses: ClassVar[tuple[str, ...]] = ("mw",)
     mw: tuple[float, ...]
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Marginal values at the amounts of every level, by the conditions of a best response."""
+        del sender
+        if not isinstance(question, CurveCall):
+            return ()
+        rows = (-1, len(ledger.products))
+        levels, rise, most_in, most_out, amounts = (
+            np.reshape(numbers, rows)
+            for numbers in (
+                question.price_eur_per_mwh,
+                question.rise_eur_per_mwh,
+                question.import_mw,
+                question.export_mw,
+                self.mw,
+            )
+        )
+        start = np.asarray(question.centre_mw)
+        return tuple(
+            slopes_of_ladder(change, price + rise, price - rise, most_in, most_out, start)
+            for price, change in zip(levels, amounts, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class CostCall(Body):
@@ -74,6 +110,15 @@ class CostChange(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("amount_eur",)
     amount_eur: float
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost saved by the change that was asked about."""
+        del sender, ledger
+        if not isinstance(question, CostCall):
+            return ()
+        return (Saving(np.asarray(question.change_mw), -self.amount_eur, -self.amount_eur),)
 
 
 @dataclass(frozen=True)
@@ -98,3 +143,13 @@ class Consent(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("willing",)
     willing: int
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Whether the change saves what is asked for it."""
+        del sender, ledger
+        if not isinstance(question, Offer):
+            return ()
+        least, most = (question.pay_eur, np.inf) if self.willing else (-np.inf, question.pay_eur)
+        return (Saving(np.asarray(question.change_mw), least, most),)
