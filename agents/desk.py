@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from agents.bidding import Bidder
+from agents.bundle_side import BundleSide
 from agents.side import Answerer, PublicLedger, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message
 
-SIDES: tuple[type[Side], ...] = (Bidder,)
+SIDES: tuple[type[Side], ...] = (Bidder, BundleSide)
 
 
 class Desk:
