@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from protocols.messages import OPERATOR, Award, Message, Trade
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
+# Stiffness changes by this factor, at most so often, where misses and moves are out of proportion.
+BALANCE, BALANCE_EVERY = 1.6, 3
 
 
 @dataclass
@@ -28,16 +31,20 @@ class Incumbent:
         Of the countries concerned.
     value : ndarray, shape (countries, products)
         Marginal values at these flows, EUR/MWh.
+    complete : bool
+        Whether all countries concerned have answered.
     """
 
     flow_mw: np.ndarray
     cost_change_eur: dict[str, float] = field(default_factory=dict)
     value: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
+    complete: bool = True
+
     @property
     def cost_eur(self) -> float:
         """Change of all countries' cost, EUR."""
-        return sum(self.cost_change_eur.values())
+        return sum(self.cost_change_eur.values()) if self.complete else np.inf
 
 
 @dataclass
@@ -51,12 +58,15 @@ class Proposal:
         Net import of the flows, and prices, EUR/MWh.
     stiffness : ndarray, shape (countries,)
         EUR/MWh per MW.
+    reach : tuple of float
+        Where prices step, as shares of the most that a country can import or export.
     """
 
     flow_mw: np.ndarray
     plan_mw: np.ndarray
     price: np.ndarray
     stiffness: np.ndarray
+    reach: tuple[float, ...]
 
 
 @dataclass
@@ -100,8 +110,13 @@ class ProximalBundle(Protocol):
         Rounds between trials.
     stiffness : float
         Share of the price cap by which prices move over all of a country's interconnectors.
+    balancing : int
+        Rounds in which a country's stiffness may still be adapted: more where its answers miss the
+        plan by more than the plan moves, less in the other case.
     reach : tuple of float
         Where prices step, as shares of the most that a country can import or export.
+    shrink : float
+        Factor on all but the last of them after each trial.
     relaxation : float
         Above one, plans overshoot the answers.
     averaged : float
@@ -115,8 +130,10 @@ class ProximalBundle(Protocol):
     gap: float = 0.003
     rounds: int = 120
     trial_every: int = 10
-    stiffness: float = 0.01
+    stiffness: float = 0.02
+    balancing: int = 30
     reach: tuple[float, ...] = (0.002, 0.01, 0.04, 0.2, 2.0)
+    shrink: float = 0.5
     relaxation: float = 1.6
     averaged: float = 0.25
     cuts: int = 60
@@ -129,14 +146,14 @@ class ProximalBundle(Protocol):
 
     def run(self, market: Market) -> Conversation:
         """One negotiation from the flows in the ledger."""
-        network = FlowNetwork.of(market)
-        bound = CutBound(network, self.cuts)
+        whole = network = FlowNetwork.of(market)
+        bound = CutBound(self.cuts)
         best = Incumbent(network.start_mw)
         network, opening = yield from self._price(network, network.start_mw, bound, 0)
-        lower, _ = bound.best()
+        lower = bound.best_eur(network)
         least = self._least_gain_eur(market, network)
         if lower >= -least:
-            return Outcome([], True, note="nothing to gain", lower_bound_eur=min(lower, 0.0))
+            return self._outcome([], best, lower, least, network is whole, 0)
         at = self._first_proposal(market, network, opening)
         path: list[np.ndarray] = []
         round_ = 0
@@ -148,34 +165,36 @@ class ProximalBundle(Protocol):
             recent = path[-max(self.trial_every // 2, round(self.averaged * len(path))) :]
             for flow in (at.flow_mw, np.mean(recent, axis=0)):
                 network, tried = yield from self._price(network, flow, bound, round_)
-                if tried is not None and tried.cost_eur < best.cost_eur:
+                if tried.cost_eur < best.cost_eur:
                     best = tried
-            lower = max(lower, bound.best()[0])
+            lower = max(lower, bound.best_eur(network))
             if best.cost_eur - lower <= max(self.gap * -best.cost_eur, least):
                 break
-        return (yield from self._award(market, best, lower, least, round_))
+            at.reach = (*(self.shrink * share for share in at.reach[:-1]), at.reach[-1])
+        trades = self._trades(whole, best, round_) if best.cost_eur < -least else []
+        yield [
+            Message(sender, receiver, "award", Award(trade), round_)
+            for trade in trades
+            for sender, receiver in (trade.path, trade.path[::-1])
+        ]
+        return self._outcome(trades, best, lower, least, network is whole, round_)
 
     def _least_gain_eur(self, market: Market, network: FlowNetwork) -> float:
         width = (network.most_mw - network.least_mw).sum(axis=0)
         return self.least_gain * market.price_cap_eur_per_mwh * float(width @ network.hours)
 
-    def _first_proposal(
-        self, market: Market, network: FlowNetwork, opening: Incumbent | None
-    ) -> Proposal:
+    def _first_proposal(self, market: Market, network: FlowNetwork, opening: Incumbent) -> Proposal:
         least, most = network.limits_mw()
         width = (most - least).mean(axis=1)
         widest = width.max()
         scale = self.stiffness * market.price_cap_eur_per_mwh
         stiffness = scale / np.maximum(width, STILL * widest)
         nothing = np.zeros_like(least)
-        price = nothing if opening is None else opening.value
-        here = Proposal(network.start_mw, nothing, price, stiffness)
+        here = Proposal(network.start_mw, nothing, opening.value, stiffness, self.reach)
         # Where it stands is what every country answers to its own price.
         return self._master(network, here, nothing)
 
-    def _advance(
-        self, network: FlowNetwork, at: Proposal, bound: CutBound, round_: int
-    ) -> Conversation:
+    def _advance(self, network: FlowNetwork, at: Proposal, bound: CutBound, round_: int) -> Any:
         """Ask for answers to a proposal, and make the next one."""
         asked = network.connected
         least, most = network.limits_mw()
@@ -198,7 +217,14 @@ class ProximalBundle(Protocol):
             mw, value = np.array(body.mw), np.array(body.marginal_value_eur_per_mwh)
             choice[network.countries.index(country)] = mw
             bound.add(country, Cut(mw, body.cost_change_eur, value))
-        return network, self._master(network, at, choice)
+        after = self._master(network, at, choice)
+        if round_ <= self.balancing and round_ % BALANCE_EVERY == 0:
+            miss = _distance(network, choice - after.plan_mw)
+            moved = _distance(network, after.plan_mw - at.plan_mw)
+            stiffer = np.where(miss > moved * BALANCE**2, BALANCE, 1.0)
+            softer = np.where(moved > miss * BALANCE**2, BALANCE, 1.0)
+            after.stiffness = after.stiffness * stiffer / softer
+        return network, after
 
     def _call(
         self, at: Proposal, i: int, least_mw: np.ndarray, most_mw: np.ndarray
@@ -208,7 +234,7 @@ class ProximalBundle(Protocol):
             plan_mw=_numbers(at.plan_mw[i]),
             price_eur_per_mwh=_numbers(at.price[i]),
             stiffness_eur_per_mwh_per_mw=float(at.stiffness[i]),
-            reach_mw=tuple(share * largest for share in self.reach),
+            reach_mw=tuple(share * largest for share in at.reach),
             least_mw=_numbers(least_mw[i]),
             most_mw=_numbers(most_mw[i]),
         )
@@ -219,17 +245,18 @@ class ProximalBundle(Protocol):
         stiffness = at.stiffness[:, None]
         flow = network.nearest(wished + at.price / stiffness, at.stiffness, at.flow_mw)
         plan = network.exchange_mw(flow)
-        return Proposal(flow, plan, at.price + stiffness * (wished - plan), at.stiffness)
+        price = at.price + stiffness * (wished - plan)
+        return replace(at, flow_mw=flow, plan_mw=plan, price=price)
 
     def _price(
         self, network: FlowNetwork, flow_mw: np.ndarray, bound: CutBound, round_: int
-    ) -> Conversation:
-        """Let the connected countries price flows; nothing if one of them keeps silent."""
+    ) -> Any:
+        """Let the connected countries price flows."""
         moves = np.abs(flow_mw - network.start_mw)
-        largest = max(np.abs(network.least_mw).max(), np.abs(network.most_mw).max())
+        largest = network.largest_mw
         flow = np.where(moves > STILL * largest, flow_mw, network.start_mw)
         exchange = network.exchange_mw(flow)
-        tried: Incumbent | None = Incumbent(flow, {}, np.zeros_like(exchange))
+        tried = Incumbent(flow, {}, np.zeros_like(exchange))
         asked = network.connected
         replies = yield [
             Message(
@@ -243,36 +270,38 @@ class ProximalBundle(Protocol):
         ]
         for country, reply in zip(asked, replies, strict=True):
             if reply is None or not isinstance(reply.body, Worth):
-                network, tried = network.without(country), None
+                network, tried.complete = network.without(country), False
                 continue
             i, body = network.countries.index(country), reply.body
             value = np.array(body.marginal_value_eur_per_mwh)
             bound.add(country, Cut(exchange[i], body.cost_change_eur, value))
-            if tried is not None:
-                tried.cost_change_eur[country] = body.cost_change_eur
-                tried.value[i] = value
+            tried.cost_change_eur[country] = body.cost_change_eur
+            tried.value[i] = value
         return network, tried
 
-    def _award(
-        self, market: Market, best: Incumbent, lower: float, least: float, round_: int
-    ) -> Conversation:
-        gain, provable = -best.cost_eur, -lower
-        trades: list[Trade] = []
-        if gain > least:
-            trades = self._trades(FlowNetwork.of(market), best, round_)
-        yield [
-            Message(*pair, "award", Award(trade), round_)
-            for trade in trades
-            for pair in (trade.path, trade.path[::-1])
-        ]
-        proven = provable - gain <= max(self.gap * gain, least)
-        note = f"{round_} rounds; "
-        if np.isinf(lower):
-            note += "no bound, because a country never answered"
+    def _outcome(
+        self,
+        trades: list[Trade],
+        best: Incumbent,
+        lower: float,
+        least: float,
+        everyone: bool,
+        rounds: int,
+    ) -> Outcome:
+        missing = best.cost_eur - lower
+        if not trades and missing <= least:
+            note = "no flows bring a gain"
         else:
-            note += f"certified gap {100 * (provable - gain) / (gain or 1.0):.3g} % of the gain"
-        bound = None if np.isinf(lower) else min(lower, best.cost_eur)
-        return Outcome(trades, proven or not trades, note=note, lower_bound_eur=bound)
+            note = f"{rounds} rounds, at most {100 * missing / -min(lower, best.cost_eur):.2g} % of"
+            note += " the gain is missing"
+        if not everyone:
+            note += "; a country kept silent, and the bound holds without its interconnectors"
+        return Outcome(
+            trades,
+            settled=not trades or missing <= max(self.gap * -best.cost_eur, least),
+            note=note,
+            lower_bound_eur=min(lower, best.cost_eur) if everyone else None,
+        )
 
     def _trades(self, network: FlowNetwork, best: Incumbent, round_: int) -> list[Trade]:
         """Trades to the best flows; groups of countries that do not save stay as they are."""
@@ -286,3 +315,8 @@ class ProximalBundle(Protocol):
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:
     return tuple(values.tolist())
+
+
+def _distance(network: FlowNetwork, mw: np.ndarray) -> np.ndarray:
+    """Length of each country's profile, every product weighed by its energy."""
+    return np.sqrt((mw**2) @ network.hours)

@@ -45,13 +45,11 @@ class CutBound:
 
     Attributes
     ----------
-    network : FlowNetwork
     most_cuts : int
         Cuts of a country that enter the programme: those that carried weight last time, filled up
         with the newest.
     """
 
-    network: FlowNetwork
     most_cuts: int
     _cuts: dict[str, list[Cut]] = field(default_factory=dict)
     _weighty: dict[str, list[Cut]] = field(default_factory=dict)
@@ -62,39 +60,37 @@ class CutBound:
         kept.append(cut)
         del kept[: -self.most_cuts]
 
-    def best(self) -> tuple[float, np.ndarray]:
-        """Bound on the change of all countries' cost, EUR, and the prices that prove it.
+    def best_eur(self, network: FlowNetwork) -> float:
+        """Bound on the change of all countries' cost, EUR.
 
-        Minus infinity if a country whose exchange can change has never answered.
+        Parameters
+        ----------
+        network : FlowNetwork
+            Flows that are possible. A country whose exchange can change must have answered.
         """
-        network = self.network
         price = np.zeros((len(network.countries), len(network.hours)))
-        if any(country not in self._cuts for country in network.connected):
-            return -np.inf, price
-        weights = self._weights()
-        bound = 0.0
-        for country, pairs in weights.items():
-            i = network.countries.index(country)
+        total = 0.0
+        for country, pairs in self._weights(network).items():
             self._weighty[country] = [cut for cut, _ in pairs]
             for cut, weight in pairs:
-                bound += weight * cut.intercept_eur(network.hours)
-                price[i] += weight * cut.value
-        return bound - network.rent_eur(price), price
+                total += weight * cut.intercept_eur(network.hours)
+                price[network.countries.index(country)] += weight * cut.value
+        return total - network.rent_eur(price)
 
-    def _chosen(self) -> dict[str, list[Cut]]:
+    def _chosen(self, network: FlowNetwork) -> dict[str, list[Cut]]:
         chosen = {}
-        for country in self.network.connected:
+        for country in network.connected:
             weighty = self._weighty.get(country, [])[-self.most_cuts // 2 :]
             known = {id(cut) for cut in weighty}
             newest = [cut for cut in self._cuts[country] if id(cut) not in known]
             chosen[country] = weighty + newest[-(self.most_cuts - len(weighty)) :]
         return chosen
 
-    def _weights(self) -> dict[str, list[tuple[Cut, float]]]:
-        chosen = self._chosen()
+    def _weights(self, network: FlowNetwork) -> dict[str, list[tuple[Cut, float]]]:
+        chosen = self._chosen(network)
         if all(len(cuts) == 1 for cuts in chosen.values()):
             return {country: [(cuts[0], 1.0)] for country, cuts in chosen.items()}
-        duals = np.maximum(_solve(self.network, chosen), 0.0)
+        duals = np.maximum(_solve(network, chosen), 0.0)
         weights, row = {}, 0
         for country, cuts in chosen.items():
             own = duals[row : row + len(cuts)]
@@ -112,7 +108,7 @@ def _solve(network: FlowNetwork, cuts: dict[str, list[Cut]]) -> np.ndarray:
     """
     all_cuts = [(c, cut) for c, own in cuts.items() for cut in own]
     money = max(abs(cut.intercept_eur(network.hours)) for _, cut in all_cuts) or 1.0
-    power = float(max(np.abs(network.least_mw).max(), np.abs(network.most_mw).max()))
+    power = network.largest_mw
     own_cost = {country: k for k, country in enumerate(cuts)}
     value = np.array([cut.value for _, cut in all_cuts]) * network.hours * (power / money)
     country = np.array([network.countries.index(c) for c, _ in all_cuts])

@@ -80,6 +80,11 @@ class FlowNetwork:
         free = (self.most_mw > self.least_mw).any(axis=1)
         return [c for i, c in enumerate(self.countries) if (self.ends[free] == i).any()]
 
+    @property
+    def largest_mw(self) -> float:
+        """Largest flow that any interconnector allows."""
+        return float(np.abs([self.least_mw, self.most_mw]).max(initial=0.0))
+
     def delivered_mw(self, flow_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Net import of the first and of the second country of each edge."""
         return _delivered(flow_mw, self.loss[:, None])
