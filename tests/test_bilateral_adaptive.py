@@ -18,7 +18,8 @@ from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.adaptive import AdaptiveBids
 from protocols.messages import CLOCK
-from scenarios.schema import CostCurve, Interconnector, Scenario, Settings
+from tests.random_markets import random_scenario
+from tests.rescaling import renamed, rescaled
 
 
 @pytest.fixture(autouse=True)
@@ -31,95 +32,8 @@ def world(name: str, **overrides: object) -> World:
     return build_world(chosen_scenario(options), "highs", Reporter())
 
 
-def random_scenario(draw: st.DrawFn) -> Scenario:
-    codes = "ABCD"[: draw(st.integers(2, 4))]
-    snapshots = draw(st.integers(1, 3))
-    curves = tuple(
-        CostCurve(
-            country=c,
-            demand_mw=tuple(draw(st.floats(100, 1000)) for _ in range(snapshots)),
-            intercept_eur_per_mwh=draw(st.floats(0, 60)),
-            slope_eur_per_mwh_per_mw=draw(st.floats(0.01, 0.2)),
-        )
-        for c in codes
-    )
-    edges = [(codes[i - 1], codes[i]) for i in range(1, len(codes))]
-    if len(codes) > 2 and draw(st.booleans()):
-        edges.append((codes[0], codes[-1]))
-    lines = tuple(
-        Interconnector(
-            country_a=a,
-            country_b=b,
-            a_to_b_mw=draw(st.floats(0, 400)),
-            b_to_a_mw=draw(st.floats(0, 400)),
-            loss=draw(st.floats(0, 0.1)),
-            wheeling_eur_per_mwh=draw(st.floats(0, 2)),
-        )
-        for a, b in edges
-    )
-    chosen = Settings(
-        name="random",
-        title="random",
-        kind="cost_curves",
-        slices="year",
-        products=draw(st.sampled_from(["flat", "hourly"])),
-        snapshots=snapshots,
-    )
-    return Scenario(settings=chosen, curves=curves, interconnectors=lines)
-
-
 def random_world(draw: st.DrawFn) -> World:
     return build_world(random_scenario(draw), "highs", Reporter())
-
-
-def rescaled(scenario: Scenario, money: float, power: float) -> Scenario:
-    """The same scenario in other units of money and power."""
-    lost_load = scenario.settings.value_of_lost_load_eur_per_mwh
-    curves = tuple(
-        c.model_copy(
-            update={
-                "demand_mw": tuple(mw * power for mw in c.demand_mw),
-                "intercept_eur_per_mwh": c.intercept_eur_per_mwh * money,
-                "slope_eur_per_mwh_per_mw": c.slope_eur_per_mwh_per_mw * money / power,
-            }
-        )
-        for c in scenario.curves
-    )
-    lines = tuple(
-        line.model_copy(
-            update={
-                "a_to_b_mw": line.a_to_b_mw * power,
-                "b_to_a_mw": line.b_to_a_mw * power,
-                "wheeling_eur_per_mwh": line.wheeling_eur_per_mwh * money,
-            }
-        )
-        for line in scenario.interconnectors
-    )
-    settings = scenario.settings.model_copy(
-        update={"value_of_lost_load_eur_per_mwh": lost_load * money}
-    )
-    return Scenario(settings=settings, curves=curves, interconnectors=lines)
-
-
-def renamed(scenario: Scenario, names: dict[str, str]) -> Scenario:
-    """The same scenario with other country codes, in the same order."""
-    curves = tuple(c.model_copy(update={"country": names[c.country]}) for c in scenario.curves)
-    lines = []
-    for line in scenario.interconnectors:
-        a, b, there, back = line.country_a, line.country_b, line.a_to_b_mw, line.b_to_a_mw
-        if names[a] > names[b]:  # an interconnector is named in alphabetical order
-            a, b, there, back = b, a, back, there
-        lines.append(
-            line.model_copy(
-                update={
-                    "country_a": names[a],
-                    "country_b": names[b],
-                    "a_to_b_mw": there,
-                    "b_to_a_mw": back,
-                }
-            )
-        )
-    return Scenario(settings=scenario.settings, curves=curves, interconnectors=tuple(lines))
 
 
 def negotiate(w: World, workers: int = 1, steps: int = 80) -> tuple[NegotiationModel, list[Tally]]:
