@@ -61,14 +61,11 @@ class ConsensusSide(Side):
         self._steepness, self._least_price = call.steepness, call.least_price_eur_per_mwh
 
     def _quote(self, partner: str, ledger: PublicLedger) -> Quote:
-        opens = not len(self._price)
-        if opens:
+        if not len(self._price):
             self._price = self.valuation.marginal_value(ledger.exchange_mw(self.country))
             self._choose_slope()
             self._reach = np.ones_like(self._price)
-        self._quoted[partner] = Quote(
-            tuple(self._price.tolist()), tuple(self._slope.tolist()), opens
-        )
+        self._quoted[partner] = Quote(tuple(self._price.tolist()), tuple(self._slope.tolist()))
         return self._quoted[partner]
 
     def _choose_slope(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agents.bidding import Bidder
 from agents.bundle_side import BundleSide
-from agents.side import Answerer, PublicLedger, Side
 from agents.consensus_side import ConsensusSide
 from agents.curve_side import CurveSide
 from agents.offer_side import OfferSide

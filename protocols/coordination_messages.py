@@ -52,23 +52,12 @@ class QuoteCall(Body):
 class Quote(Body):
     """Answer to :class:`QuoteCall`: price at the proposed exchange, and how it moves.
 
-    The price falls by the slope, EUR/MWh per MW, with every MW more of net import. The opening
-    quote is the marginal value at present; later ones move with flows on lines that the listener
-    does not see, and prove nothing by themselves.
+    The price falls by the slope, EUR/MWh per MW, with every MW more of net import.
     """
 
     discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh", "slope_eur_per_mwh_per_mw")
     price_eur_per_mwh: tuple[float, ...]
     slope_eur_per_mwh_per_mw: tuple[float, ...]
-    opens: bool = False
-
-    def evidence(
-        self, question: Body | None, sender: str, ledger: PublicLedger
-    ) -> tuple[Evidence, ...]:
-        """Present marginal values, if it is the opening quote."""
-        del question, sender, ledger
-        price = np.asarray(self.price_eur_per_mwh)
-        return (MarginalValue(np.zeros(len(price)), price, price),) if self.opens else ()
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Price and slope as arrays."""

@@ -1,4 +1,4 @@
-"""NegMAS negotiators as strategies. NegMAS is licensed under the AGPL and only tested if present."""
+"""NegMAS negotiators as strategies; NegMAS is AGPL and only tested where it is installed."""
 
 from __future__ import annotations
 
