@@ -147,7 +147,7 @@ class TestRealCountries:
         assert 0.99 * best <= model.gain_eur <= best * (1 + 1e-9)
         assert min(model.gains_eur.values()) > 0
 
-    def test_only_neighbours_talk_and_say_prices_slopes_and_amounts(self, told) -> None:
+    def test_only_neighbours_talk_and_say_prices_and_amounts(self, told) -> None:
         _, tallies, w = told
         said = [m for t in tallies for m in t.log if m.sender != CLOCK]
         assert all(m.via == () and w.graph.has_edge(m.sender, m.receiver) for m in said)
