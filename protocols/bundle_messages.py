@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, MarginalValue, Saving
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,13 @@ class Choice(Body):
     cost_change_eur: float
     marginal_value_eur_per_mwh: tuple[float, ...]
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost and marginal values at the choice."""
+        del question, sender, ledger
+        return _cost_and_value(self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+
 
 @dataclass(frozen=True)
 class WorthCall(Body):
@@ -69,3 +80,19 @@ class Worth(Body):
     discloses: ClassVar[tuple[str, ...]] = ("cost_change_eur", "marginal_value_eur_per_mwh")
     cost_change_eur: float
     marginal_value_eur_per_mwh: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost and marginal values at the net import that was asked about."""
+        del sender, ledger
+        if not isinstance(question, WorthCall):
+            return ()
+        return _cost_and_value(question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+
+
+def _cost_and_value(
+    mw: tuple[float, ...], cost_change_eur: float, value: tuple[float, ...]
+) -> tuple[Evidence, ...]:
+    there, price = np.asarray(mw), np.asarray(value)
+    return Saving(there, -cost_change_eur, -cost_change_eur), MarginalValue(there, price, price)
