@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.limits import least_payment_eur, quantum
 from agents.problem import Terms
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from protocols.messages import (
     Body,
     Interest,
@@ -18,13 +18,13 @@ from protocols.messages import (
     Message,
     Wish,
     WishCall,
+    prices_asked,
 )
+from protocols.public import PublicLedger
 
 # Wishes are said with so many binary digits, so that the solver's noise is not taken for a wish,
 # whatever the unit of power.
 WISH_DIGITS = 20
-# Small against any line: how much of a little more arrives at the end of a path, share of a line.
-LITTLE = 2.0**-20
 
 
 class Bidder(Side):
@@ -55,43 +55,20 @@ class Bidder(Side):
         # By convexity one subgradient that sees no gain proves that no amount gains, so that a
         # country without interest need not solve anything.
         value = self.valuation.marginal_value(ledger.exchange_mw(self.country))
-        import_price, export_price, _ = self._border_prices(call, ledger)
-        side = np.where(value > import_price, 1, np.where(value < export_price, -1, 0))
+        here = prices_asked(call, self.country, ledger)
+        side = np.where(value > here.import_price, 1, np.where(value < here.export_price, -1, 0))
         return Interest(tuple(int(s) for s in side))
 
     def _wish(self, call: WishCall, ledger: PublicLedger) -> Wish:
-        import_price, export_price, arriving = self._border_prices(call, ledger)
+        here = prices_asked(call, self.country, ledger)
         terms = Terms(
-            import_price=import_price,
-            export_price=export_price,
-            import_limit_mw=np.asarray(call.receive_limit_mw) * arriving,
+            import_price=here.import_price,
+            export_price=here.export_price,
+            import_limit_mw=np.asarray(call.receive_limit_mw) * here.arriving,
             export_limit_mw=np.asarray(call.send_limit_mw),
         )
         change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
-        mw = np.where(change > 0, change / arriving, change)
+        mw = np.where(change > 0, change / here.arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
         step = quantum(largest, WISH_DIGITS)
         return Wish(tuple((np.round(mw / step) * step).tolist()))
-
-    def _border_prices(
-        self, call: InterestCall | WishCall, ledger: PublicLedger
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Import and export price at the own border, EUR/MWh, and the share that arrives here."""
-        posted = np.asarray(call.price_eur_per_mwh)
-        inward = call.path[::-1]
-        arriving = self._arriving_share(inward, ledger)
-        charges = sum(ledger.wheeling_eur_per_mwh(inward).values())
-        if call.border == self.country:
-            import_price, export_price = posted + charges / arriving, posted
-        else:
-            import_price = (posted + charges) / arriving
-            export_price = posted * self._arriving_share(call.path, ledger)
-        gain = call.least_gain_eur_per_mwh
-        return import_price + gain / arriving, export_price - gain, arriving
-
-    def _arriving_share(self, path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
-        """MW that arrive at the end of a path per MW sent, at present flows (shape: products)."""
-        products = self.valuation.products
-        little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
-        effect = ledger.effect(path, np.full(len(products), little_mw))
-        return products.average(effect.exchange_mw[path[-1]]) / little_mw

@@ -9,13 +9,14 @@ from agents.limits import least_payment_eur
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.prototype_side import PrototypeSide
-from agents.side import Answerer, PublicLedger
+from agents.side import Answerer
 from agents.strategy import Strategy, Truthful
 from agents.valuation import MarginalCosts, Valuation
 from protocols.base import Protocol
 from protocols.messages import Leg, Message
 from protocols.offer_messages import Reservation, ReservationCall
 from protocols.products import Products
+from protocols.public import PublicLedger
 
 # Money that went through a price and back is off by rounding, a share of itself.
 ROUNDING = 1e-12

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from agents.side import PublicLedger
 from agents.valuation import Valuation
 from protocols.messages import Leg
+from protocols.public import PublicLedger, change_mw, wheeling_eur
 
 # Costs are said with so many binary digits, so that the solver's noise is not taken for gain,
 # whatever the units of money and power.
@@ -24,13 +24,9 @@ def least_payment_eur(
     so that rounding is never the country's loss.
     """
     here = ledger.exchange_mw(country)
-    there, charges = here, 0.0
-    for leg in legs:
-        mw = np.asarray(leg.mw)
-        there = there + ledger.effect(leg.path, mw).exchange_mw[country]
-        if leg.path[-1] == country:
-            energy = float(mw @ valuation.products.hours)
-            charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
+    moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
+    there = here + change_mw(country, moved, ledger)
+    charges = wheeling_eur(country, moved, ledger)
     before = valuation.cost_eur(here)
     step = quantum(before, COST_DIGITS)
     return float(np.ceil((valuation.cost_eur(there) - before + charges) / step) * step)

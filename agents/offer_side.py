@@ -9,11 +9,12 @@ import numpy as np
 from agents.haggling import Haggling
 from agents.limits import least_payment_eur
 from agents.rational import Rational
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Act, Body, Message
 from protocols.offer_messages import Accept, Agenda, Books, BooksCall, End, Offer
+from protocols.public import PublicLedger
 
 
 class OfferSide(Side):

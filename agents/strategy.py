@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from agents.problem import Plan, PlanningProblem, Terms
 from agents.tactics import MiCRO, Tactic
 from protocols.messages import Message
 from protocols.plugins import Family, PluginError
-
-if TYPE_CHECKING:
-    from agents.side import PublicLedger
+from protocols.public import PublicLedger
 
 Answer = Callable[[Message], Message | None]
 
@@ -195,10 +193,17 @@ class _MarkedUp(_Reported):
             Terms(
                 import_price=terms.import_price + sign_in * self._product_charge,
                 export_price=terms.export_price + sign_out * self._product_charge,
-                import_limit_mw=np.minimum(terms.import_limit_mw, most_in),
-                export_limit_mw=np.minimum(terms.export_limit_mw, most_out),
+                import_limit_mw=_first(terms.import_limit_mw, most_in),
+                export_limit_mw=_first(terms.export_limit_mw, most_out),
             ),
         )
+
+
+def _first(limit_mw: np.ndarray, most_mw: np.ndarray) -> np.ndarray:
+    """Blocks of a ladder as far as they fit into a total."""
+    return np.diff(
+        np.minimum(np.cumsum(np.atleast_2d(limit_mw), axis=0), most_mw), axis=0, prepend=0
+    )
 
 
 class _Withheld(_Reported):

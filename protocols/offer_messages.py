@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, Saving
 from protocols.messages import Body, Leg, Trade
+from protocols.public import PublicLedger, change_mw, wheeling_eur
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,22 @@ class Agenda(Body):
 class Offer(Body):
     """Quantities and money: a bundle of the agenda and what the far end pays for it.
 
-    Any offer is acceptable to who makes it, and so bounds its cost.
+    ``legs`` repeats the bundle in full, so that the offer can be read without the agenda.
     """
 
     discloses: ClassVar[tuple[str, ...]] = ("bundle", "amount_eur")
     path: tuple[str, ...]
     bundle: int
     amount_eur: float
+    legs: tuple[Leg, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """An offer is acceptable to who makes it."""
+        del question
+        received = self.amount_eur if sender == self.path[0] else -self.amount_eur
+        return (_saving(self.legs, sender, ledger, -received, np.inf),)
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,17 @@ class Books(Body):
     limits_eur: tuple[float, ...]
     discount: float
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """What each bundle saves."""
+        if not isinstance(question, BooksCall):
+            return ()
+        return tuple(
+            _saving(bundle, sender, ledger, -limit, -limit)
+            for bundle, limit in zip(question.agenda.bundles, self.limits_eur, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class BooksCall(Body):
@@ -100,3 +124,27 @@ class Reservation(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("holds",)
     holds: bool
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Whether the trades save what they cost."""
+        if not isinstance(question, ReservationCall):
+            return ()
+        legs, received = [], 0.0
+        for trade in question.trades:
+            legs.append(Leg(trade.path, trade.mw))
+            money = trade.price_eur_per_mwh * float(np.asarray(trade.mw) @ ledger.products.hours)
+            received += money if trade.exporter == sender else -money
+        least, most = (-received, np.inf) if self.holds else (-np.inf, -received)
+        return (_saving(tuple(legs), sender, ledger, least, most),)
+
+
+def _saving(
+    legs: tuple[Leg, ...], sender: str, ledger: PublicLedger, least_eur: float, most_eur: float
+) -> Saving:
+    """Bounds of what a bundle saves before wheeling charges, from bounds after them."""
+    moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
+    mw = ledger.products.average(change_mw(sender, moved, ledger))
+    charges = wheeling_eur(sender, moved, ledger)
+    return Saving(mw, least_eur + charges, most_eur + charges)

@@ -177,6 +177,8 @@ def is_on(agenda: Agenda, offer: Offer) -> bool:
     """Whether an offer is on the agenda."""
     if offer.path != agenda.path or not 0 <= offer.bundle < len(agenda.bundles):
         return False
+    if offer.legs != agenda.bundles[offer.bundle]:
+        return False
     amounts = agenda.amounts_eur[offer.bundle]
     return offer.amount_eur in amounts if amounts else bool(np.isfinite(offer.amount_eur))
 
