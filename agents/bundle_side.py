@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.problem import Plan, Terms
 from agents.side import Side
-from protocols.bundle_messages import Choice, ProposalCall, Worth, WorthCall
+from protocols.bundle_messages import STEPS, Choice, ProposalCall, Worth, WorthCall
 from protocols.messages import OPERATOR, Body, Message
 from protocols.public import PublicLedger
 
@@ -58,11 +58,12 @@ class BundleSide(Side):
 
 def _terms(call: ProposalCall) -> Terms:
     """Ladder of prices around the plan: steps in the middle of what they stand for."""
-    edges = np.concatenate([[0.0], call.reach_mw])[:, None]
-    rise = call.stiffness_eur_per_mwh_per_mw * (edges[1:] + edges[:-1]) / 2
-    price, plan = np.asarray(call.price_eur_per_mwh), np.asarray(call.plan_mw)
+    plan, price = np.asarray(call.plan_mw), np.asarray(call.price_eur_per_mwh)
     more = np.maximum(np.asarray(call.most_mw) - plan, 0.0)
     less = np.maximum(plan - np.asarray(call.least_mw), 0.0)
+    inner = np.outer((0.0, *STEPS), call.reach_mw)
+    edges = np.vstack([inner, np.maximum(inner[-1], np.maximum(more, less))])
+    rise = np.asarray(call.stiffness_eur_per_mwh_per_mw) * (edges[1:] + edges[:-1]) / 2
     return Terms(
         import_price=price + rise,
         export_price=price - rise,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from protocols.base import Conversation, Market, Outcome, Protocol
-from protocols.bundle_messages import Choice, ProposalCall, Worth, WorthCall
+from protocols.bundle_messages import STEPS, Choice, ProposalCall, Worth, WorthCall
 from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
@@ -16,8 +16,8 @@ from protocols.messages import OPERATOR, Award, Message, Trade
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
-# Stiffness changes by this factor, at most so often, where misses and moves are out of proportion.
-BALANCE, BALANCE_EVERY = 1.6, 3
+# Factors on the first step of prices after answers near to the plan and far from it.
+SHRINK, GROW = 0.5, 3.0
 
 
 @dataclass
@@ -47,26 +47,26 @@ class Incumbent:
         return sum(self.cost_change_eur.values()) if self.complete else np.inf
 
 
-@dataclass
+@dataclass(frozen=True)
 class Proposal:
-    """Where the operator stands: flows, prices, and how stiff prices are.
+    """Where the operator stands; arrays of shape (countries, products) but for the flows.
 
     Attributes
     ----------
     flow_mw : ndarray, shape (edges, products)
-    plan_mw, price : ndarray, shape (countries, products)
+    plan_mw, price : ndarray
         Net import of the flows, and prices, EUR/MWh.
-    stiffness : ndarray, shape (countries,)
-        EUR/MWh per MW.
-    reach : tuple of float
-        Where prices step, as shares of the most that a country can import or export.
+    stiffness : ndarray
+        How prices move with the distance from the plan, EUR/MWh per MW.
+    reach_mw : ndarray
+        How far from the plan prices first step.
     """
 
     flow_mw: np.ndarray
     plan_mw: np.ndarray
     price: np.ndarray
     stiffness: np.ndarray
-    reach: tuple[float, ...]
+    reach_mw: np.ndarray
 
 
 @dataclass
@@ -108,15 +108,14 @@ class ProximalBundle(Protocol):
         Most proposals in one step.
     trial_every : int
         Rounds between trials.
-    stiffness : float
-        Share of the price cap by which prices move over all of a country's interconnectors.
-    balancing : int
-        Rounds in which a country's stiffness may still be adapted: more where its answers miss the
-        plan by more than the plan moves, less in the other case.
-    reach : tuple of float
-        Where prices step, as shares of the most that a country can import or export.
-    shrink : float
-        Factor on all but the last of them after each trial.
+    steepness : float
+        How often its own size a price moves over all that a country's interconnectors carry.
+    least_price_share : float
+        Prices below this share of the price cap move as if they were that.
+    first_reach, least_reach : float
+        Where prices first step, as a share of what a country's interconnectors carry: to begin
+        with, and at least. Product by product it is halved while the country stays within it, and
+        grows when the answer goes far.
     relaxation : float
         Above one, plans overshoot the answers.
     averaged : float
@@ -130,10 +129,10 @@ class ProximalBundle(Protocol):
     gap: float = 0.003
     rounds: int = 120
     trial_every: int = 10
-    stiffness: float = 0.02
-    balancing: int = 30
-    reach: tuple[float, ...] = (0.002, 0.01, 0.04, 0.2, 2.0)
-    shrink: float = 0.5
+    steepness: float = 2.5
+    least_price_share: float = 1 / 75
+    first_reach: float = 0.005
+    least_reach: float = 5e-6
     relaxation: float = 1.6
     averaged: float = 0.25
     cuts: int = 60
@@ -158,7 +157,7 @@ class ProximalBundle(Protocol):
         path: list[np.ndarray] = []
         round_ = 0
         for round_ in range(1, self.rounds + 1):
-            network, at = yield from self._advance(network, at, bound, round_)
+            network, at = yield from self._advance(market, network, at, bound, round_)
             path.append(at.flow_mw)
             if round_ % self.trial_every and round_ < self.rounds:
                 continue
@@ -170,7 +169,6 @@ class ProximalBundle(Protocol):
             lower = max(lower, bound.best_eur(network))
             if best.cost_eur - lower <= max(self.gap * -best.cost_eur, least):
                 break
-            at.reach = (*(self.shrink * share for share in at.reach[:-1]), at.reach[-1])
         trades = self._trades(whole, best, round_) if best.cost_eur < -least else []
         yield [
             Message(sender, receiver, "award", Award(trade), round_)
@@ -184,26 +182,31 @@ class ProximalBundle(Protocol):
         return self.least_gain * market.price_cap_eur_per_mwh * float(width @ network.hours)
 
     def _first_proposal(self, market: Market, network: FlowNetwork, opening: Incumbent) -> Proposal:
-        least, most = network.limits_mw()
-        width = (most - least).mean(axis=1)
-        widest = width.max()
-        scale = self.stiffness * market.price_cap_eur_per_mwh
-        stiffness = scale / np.maximum(width, STILL * widest)
-        nothing = np.zeros_like(least)
-        here = Proposal(network.start_mw, nothing, opening.value, stiffness, self.reach)
+        nothing = np.zeros_like(opening.value)
+        stiffness = self._stiffness(market, network, opening.value)
+        reach = self.first_reach * network.span_mw()
+        here = Proposal(network.start_mw, nothing, opening.value, stiffness, reach)
         # Where it stands is what every country answers to its own price.
-        return self._master(network, here, nothing)
+        return self._master(market, network, here, nothing)
 
-    def _advance(self, network: FlowNetwork, at: Proposal, bound: CutBound, round_: int) -> Any:
+    def _stiffness(self, market: Market, network: FlowNetwork, price: np.ndarray) -> np.ndarray:
+        least = self.least_price_share * market.price_cap_eur_per_mwh
+        # A country that nothing can reach has no span, and is never asked.
+        span = np.maximum(network.span_mw(), STILL * network.largest_mw)
+        return self.steepness * np.maximum(np.abs(price), least) / span
+
+    def _advance(
+        self, market: Market, network: FlowNetwork, at: Proposal, bound: CutBound, round_: int
+    ) -> Any:
         """Ask for answers to a proposal, and make the next one."""
         asked = network.connected
-        least, most = network.limits_mw()
+        limits = network.limits_mw()
         replies = yield [
             Message(
                 OPERATOR,
                 country,
                 "call",
-                self._call(at, network.countries.index(country), least, most),
+                _call(at, *limits, network.countries.index(country)),
                 round_,
             )
             for country in asked
@@ -217,36 +220,25 @@ class ProximalBundle(Protocol):
             mw, value = np.array(body.mw), np.array(body.marginal_value_eur_per_mwh)
             choice[network.countries.index(country)] = mw
             bound.add(country, Cut(mw, body.cost_change_eur, value))
-        after = self._master(network, at, choice)
-        if round_ <= self.balancing and round_ % BALANCE_EVERY == 0:
-            miss = _distance(network, choice - after.plan_mw)
-            moved = _distance(network, after.plan_mw - at.plan_mw)
-            stiffer = np.where(miss > moved * BALANCE**2, BALANCE, 1.0)
-            softer = np.where(moved > miss * BALANCE**2, BALANCE, 1.0)
-            after.stiffness = after.stiffness * stiffer / softer
-        return network, after
+        return network, self._master(market, network, at, choice)
 
-    def _call(
-        self, at: Proposal, i: int, least_mw: np.ndarray, most_mw: np.ndarray
-    ) -> ProposalCall:
-        largest = float(np.maximum(-least_mw[i], most_mw[i]).max())
-        return ProposalCall(
-            plan_mw=_numbers(at.plan_mw[i]),
-            price_eur_per_mwh=_numbers(at.price[i]),
-            stiffness_eur_per_mwh_per_mw=float(at.stiffness[i]),
-            reach_mw=tuple(share * largest for share in at.reach),
-            least_mw=_numbers(least_mw[i]),
-            most_mw=_numbers(most_mw[i]),
-        )
-
-    def _master(self, network: FlowNetwork, at: Proposal, choice_mw: np.ndarray) -> Proposal:
+    def _master(
+        self, market: Market, network: FlowNetwork, at: Proposal, choice_mw: np.ndarray
+    ) -> Proposal:
         """Nearest flows to the answers at the prices, and prices moved by what is missed."""
         wished = self.relaxation * choice_mw + (1 - self.relaxation) * at.plan_mw
-        stiffness = at.stiffness[:, None]
-        flow = network.nearest(wished + at.price / stiffness, at.stiffness, at.flow_mw)
+        flow = network.nearest(wished + at.price / at.stiffness, at.stiffness, at.flow_mw)
         plan = network.exchange_mw(flow)
-        price = at.price + stiffness * (wished - plan)
-        return replace(at, flow_mw=flow, plan_mw=plan, price=price)
+        price = at.price + at.stiffness * (wished - plan)
+        stiffness = self._stiffness(market, network, price)
+        return Proposal(flow, plan, price, stiffness, self._reach(network, at, choice_mw))
+
+    def _reach(self, network: FlowNetwork, at: Proposal, choice_mw: np.ndarray) -> np.ndarray:
+        distance = np.abs(choice_mw - at.plan_mw)
+        near, far = distance <= at.reach_mw, distance > STEPS[2] * at.reach_mw
+        reach = at.reach_mw * np.where(near, SHRINK, np.where(far, GROW, 1.0))
+        span = network.span_mw()
+        return np.clip(reach, self.least_reach * span, self.first_reach * span)
 
     def _price(
         self, network: FlowNetwork, flow_mw: np.ndarray, bound: CutBound, round_: int
@@ -313,10 +305,16 @@ class ProximalBundle(Protocol):
         return fair_trades(network, flow, best.cost_change_eur, best.value, round_)
 
 
+def _call(at: Proposal, least_mw: np.ndarray, most_mw: np.ndarray, i: int) -> ProposalCall:
+    return ProposalCall(
+        plan_mw=_numbers(at.plan_mw[i]),
+        price_eur_per_mwh=_numbers(at.price[i]),
+        stiffness_eur_per_mwh_per_mw=_numbers(at.stiffness[i]),
+        reach_mw=_numbers(at.reach_mw[i]),
+        least_mw=_numbers(least_mw[i]),
+        most_mw=_numbers(most_mw[i]),
+    )
+
+
 def _numbers(values: np.ndarray) -> tuple[float, ...]:
     return tuple(values.tolist())
-
-
-def _distance(network: FlowNetwork, mw: np.ndarray) -> np.ndarray:
-    """Length of each country's profile, every product weighed by its energy."""
-    return np.sqrt((mw**2) @ network.hours)

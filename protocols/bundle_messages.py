@@ -11,6 +11,9 @@ from protocols.evidence import Evidence, MarginalValue, Saving
 from protocols.messages import Body
 from protocols.public import PublicLedger
 
+# Where prices step, in multiples of the first reach; beyond the last they stay.
+STEPS = (1.0, 4.0, 20.0, 80.0)
+
 
 @dataclass(frozen=True)
 class ProposalCall(Body):
@@ -18,23 +21,22 @@ class ProposalCall(Body):
 
     The country answers the net import that is best for it if the first MWh beyond the plan costs
     ``price``, and every MW of distance makes the next MWh dearer by ``stiffness``. Prices move in
-    steps, at distances of ``reach_mw``.
+    steps: the first at a distance of ``reach_mw`` from the plan, the others at multiples of it.
 
     Attributes
     ----------
     plan_mw : tuple of float
         Net import beyond the ledger's, MW of each product.
     price_eur_per_mwh : tuple of float
-    stiffness_eur_per_mwh_per_mw : float
+    stiffness_eur_per_mwh_per_mw : tuple of float
     reach_mw : tuple of float
-        Where the price steps, increasing, the same either way and for all products.
     least_mw, most_mw : tuple of float
         What the country's interconnectors allow of net import beyond the ledger's.
     """
 
     plan_mw: tuple[float, ...]
     price_eur_per_mwh: tuple[float, ...]
-    stiffness_eur_per_mwh_per_mw: float
+    stiffness_eur_per_mwh_per_mw: tuple[float, ...]
     reach_mw: tuple[float, ...]
     least_mw: tuple[float, ...]
     most_mw: tuple[float, ...]

@@ -103,6 +103,12 @@ class FlowNetwork:
         now = self._exchange(self.start_mw)
         return least - now, most - now
 
+    def span_mw(self) -> np.ndarray:
+        """Most that a country can import or export in all (shape: countries, products)."""
+        least, most = self.limits_mw()
+        now = self.exchange_now_mw()
+        return np.maximum(-(least + now), most + now)
+
     def nearest(
         self, target_mw: np.ndarray, stiffness: np.ndarray, flow_mw: np.ndarray
     ) -> np.ndarray:
@@ -112,7 +118,7 @@ class FlowNetwork:
         ----------
         target_mw : ndarray, shape (countries, products)
             Net import beyond the ledger's.
-        stiffness : ndarray, shape (countries,)
+        stiffness : ndarray, shape (countries, products)
         flow_mw : ndarray, shape (edges, products)
             Flows to start from; interconnectors move one at a time.
         """
@@ -157,7 +163,12 @@ class FlowNetwork:
         return total
 
     def _best_flow(
-        self, e: int, miss_a: np.ndarray, miss_b: np.ndarray, rho_a: float, rho_b: float
+        self,
+        e: int,
+        miss_a: np.ndarray,
+        miss_b: np.ndarray,
+        rho_a: np.ndarray,
+        rho_b: np.ndarray,
     ) -> np.ndarray:
         # Least squares in one flow; what is sent at one end is not what arrives at the other.
         arrives = 1 - self.loss[e]

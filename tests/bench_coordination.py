@@ -3,6 +3,8 @@
 $ python -m tests.bench_coordination --resolution 12w3h --page docs/coordination.md
 $ python -m tests.bench_coordination --resolution 3h --figure docs/images/coordination-3h.png
 
+``--page`` puts the tables between the page's markers for the protocol and resolution.
+
 Both are timed in one process, one after the other, wall and processor seconds: on a shared machine
 walls tell what else ran, processor seconds what it took.
 """
@@ -226,6 +228,18 @@ def figure(run: Race, resolution: str) -> Figure:
     return made
 
 
+def write_page(page: Path, run: Race, resolution: str) -> None:
+    """Put the tables between the markers of a page."""
+    begin, end = (f"<!-- {run.name} {resolution}: {word} -->" for word in ("begin", "end"))
+    text = page.read_text(encoding="utf-8")
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise typer.BadParameter(f"{page} has no markers {begin} and {end}")
+    made = markdown(run, resolution)
+    page.write_text(f"{before}{begin}\n{made}\n{end}{after}", encoding="utf-8")
+
+
 def main(
     protocol: Annotated[str, typer.Option(help="Name or name.mode.")] = "consensus_admm",
     scenario: Annotated[str, typer.Option(help="Scenario of kind pypsa.")] = "sapp2030",
@@ -235,6 +249,7 @@ def main(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the protocol.")
     ] = None,
+    page: Annotated[Path | None, typer.Option(help="Page to write the tables into.")] = None,
     image: Annotated[Path | None, typer.Option("--figure", help="Picture to write.")] = None,
 ) -> None:
     """Race a protocol against the planner; exit code 1 if it is not both near and sooner."""
@@ -250,6 +265,8 @@ def main(
     )
     run = race(protocol, options)
     print(markdown(run, resolution))
+    if page is not None:
+        write_page(page, run, resolution)
     if image is not None:
         figure(run, resolution).savefig(image, dpi=140)
     near = verdict("share of the planner's gain", run.gain_eur / run.best_eur, WANTED)
