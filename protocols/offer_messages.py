@@ -81,6 +81,8 @@ class End(Body):
 class Books(Body):
     """Least payment for every bundle of an agenda, EUR, and the discount factor of a turn.
 
+    The least gain that the agenda asks for is part of the payment.
+
     Complete information, which subgame-perfect play of alternating offers supposes.
     """
 
@@ -92,13 +94,16 @@ class Books(Body):
     def evidence(
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
-        """What each bundle saves."""
+        """What each bundle saves; limits hold the least gain that makes it worth a deal."""
         if not isinstance(question, BooksCall):
             return ()
-        return tuple(
-            _saving(bundle, sender, ledger, -limit, -limit)
-            for bundle, limit in zip(question.agenda.bundles, self.limits_eur, strict=True)
-        )
+        agenda = question.agenda
+        found = []
+        for bundle, limit in zip(agenda.bundles, self.limits_eur, strict=True):
+            mwh = sum(float(np.asarray(leg.mw) @ ledger.products.hours) for leg in bundle)
+            saved = agenda.least_gain_eur_per_mwh * mwh - limit
+            found.append(_saving(bundle, sender, ledger, saved, saved))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,17 @@ from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.alternating_offers import AlternatingOffers
 from protocols.base import Market, Protocol
-from protocols.messages import Message
+from protocols.messages import Leg, Message
 from protocols.offer_messages import Accept, Agenda, End, Offer, Reservation
 from protocols.offers import is_on
 from protocols.pairwise import Deal
 from protocols.plugins import PluginError
 from protocols.rubinstein import Rubinstein
-from tests.small_worlds import FOUR, TWO, small_world, untouched
+from tests.small_worlds import FOUR, small_world, untouched
 
 
-def world(name: str) -> World:
-    return build_world(chosen_scenario(RunOptions(name)), "highs", Reporter())
+def world(name: str, products: str | None = None) -> World:
+    return build_world(chosen_scenario(RunOptions(name, products=products)), "highs", Reporter())
 
 
 def model_of(
@@ -316,14 +316,17 @@ def test_a_reckless_strategy_cannot_ruin_its_country(name: str) -> None:
 
 
 def test_offers_that_are_not_on_the_agenda_do_not_count() -> None:
-    agenda = Agenda(("A", "B"), ((), ()), ((0.0,), (1.0, 2.0)), 0.0, 10, True)
-    assert is_on(agenda, Offer(("A", "B"), 1, 2.0))
-    assert not is_on(agenda, Offer(("A", "B"), 1, 1.5))
-    assert not is_on(agenda, Offer(("A", "B"), 2, 2.0))
-    assert not is_on(agenda, Offer(("B", "A"), 1, 2.0))
+    path = ("A", "B")
+    small, large = ((Leg(path, (mw,)),) for mw in (1.0, 2.0))
+    agenda = Agenda(path, (small, large), ((0.0,), (1.0, 2.0)), 0.0, 10, True)
+    assert is_on(agenda, Offer(path, 1, 2.0, large))
+    assert not is_on(agenda, Offer(path, 1, 1.5, large))
+    assert not is_on(agenda, Offer(path, 2, 2.0, large))
+    assert not is_on(agenda, Offer(path[::-1], 1, 2.0, large))
+    assert not is_on(agenda, Offer(path, 1, 2.0, small))
     free = replace(agenda, amounts_eur=((), ()))
-    assert is_on(free, Offer(("A", "B"), 1, 1.5))
-    assert not is_on(free, Offer(("A", "B"), 1, float("nan")))
+    assert is_on(free, Offer(path, 1, 1.5, large))
+    assert not is_on(free, Offer(path, 1, float("nan"), large))
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2, 7])
@@ -374,8 +377,8 @@ def test_power_systems_reach_their_ceiling() -> None:
 
 def test_parts_of_the_day_are_issues_of_their_own() -> None:
     """None or all of each part: two parts make three bundles, three make seven."""
-    w = untouched(small_world(TWO, "1w6h", "year", "tou"))
-    model, said = negotiate(w, AlternatingOffers(issues="parts", quantities=1), steps=2)
+    w = untouched(small_world(FOUR, "1w6h", "year", "tou"))
+    model, said = negotiate(w, AlternatingOffers(issues="parts", quantities=1), steps=1)
     counts = {len(m.body.bundles) for m in said if isinstance(m.body, Agenda)}
     assert counts <= {1, 3, 7}
     assert counts & {3, 7}
@@ -397,6 +400,6 @@ def test_wrong_settings(settings: dict, complaint: str) -> None:
 
 
 def test_too_many_bundles_are_refused() -> None:
-    w = untouched(small_world(TWO, "1w6h", "year", "hourly"))
+    w = world("triangle", "hourly")
     with pytest.raises(PluginError, match="set quantities lower or issues=bundle"):
         negotiate(w, AlternatingOffers(issues="parts"), steps=3)
