@@ -32,10 +32,16 @@ from model.planner import cache_folder
 from model.reporting import Reporter
 from model.switched_planner import CurvePlanner, HotPlanner, SwitchedPlanner
 from model.world import build_fleets, build_world
+from scenarios.resolution import Resolution
 from scenarios.schema import Scenario
 
 # Sets solved one after the other, from autarky on: what an interruption may cost.
 CHUNK = 64
+# What is solved exactly: the nucleolus of more players takes too long, and so do more snapshots
+# over all solves. The coarse resolution stands in for the scenario's own where that is dearer.
+MOST_PLAYERS = 16
+MOST_SOLVED_SNAPSHOTS = 100_000
+COARSE_RESOLUTION = "4w6h"
 # Everything between a scenario and the cost of a set of lines.
 _SOURCES = (
     "agents.curve_problem",
@@ -184,6 +190,33 @@ def coalitions_of_lines(gains: LineGains) -> Coalitions:
     return Coalitions(gains.sets.lines, int, gains)
 
 
+def affordable(coalitions: Coalitions) -> bool:
+    """Whether the values of all coalitions take minutes rather than hours."""
+    if len(coalitions.players) > MOST_PLAYERS:
+        return False
+    settings = coalitions.gains.scenario.settings
+    if settings.kind == "cost_curves":
+        return True
+    snapshots = Resolution.parse(settings.resolution).snapshots
+    return coalitions.solves_needed() * snapshots <= MOST_SOLVED_SNAPSHOTS
+
+
+def coalition_scenario(scenario: Scenario, resolution: str | None = None) -> Scenario:
+    """The scenario at a resolution; by default its own, or a coarse one if that is dear.
+
+    Raises
+    ------
+    ScenarioError
+        If the resolution cannot be read.
+    """
+    if scenario.settings.kind == "cost_curves":
+        return scenario
+    if resolution is not None:
+        return _at(scenario, str(Resolution.parse(resolution)))
+    own = coalitions_of_countries(LineGains(scenario))
+    return scenario if affordable(own) else _at(scenario, COARSE_RESOLUTION)
+
+
 def planner_factory(scenario: Scenario, reporter: Reporter) -> Callable[[], SwitchedPlanner]:
     """Maker of switched planners that share nothing they change.
 
@@ -198,6 +231,11 @@ def planner_factory(scenario: Scenario, reporter: Reporter) -> Callable[[], Swit
         return lambda: CurvePlanner(cast(dict[str, CurveProblem], problems), graph)
     fleets, _ = build_fleets(scenario, reporter)
     return lambda: HotPlanner(fleets.networks, graph, fleets.policies)
+
+
+def _at(scenario: Scenario, resolution: str) -> Scenario:
+    settings = scenario.settings.model_copy(update={"resolution": resolution})
+    return scenario.model_copy(update={"settings": settings})
 
 
 def _without_negotiation(scenario: Scenario) -> Scenario:
