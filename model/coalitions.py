@@ -41,7 +41,7 @@ CHUNK = 64
 # over all solves. The coarse resolution stands in for the scenario's own where that is dearer.
 MOST_PLAYERS = 16
 MOST_SOLVED_SNAPSHOTS = 100_000
-COARSE_RESOLUTION = "4w6h"
+COARSE_RESOLUTION = "2w6h"
 # Everything between a scenario and the cost of a set of lines.
 _SOURCES = (
     "agents.curve_problem",

@@ -134,11 +134,12 @@ def who_gains(
     """
     scenario = coalition_scenario(records.scenario, resolution)
     line_gains = LineGains(scenario, workers, reporter)
+    reference_eur = _reference_eur(records.summary(), scenario)
     game = coalitions_of_countries(line_gains)
-    everyone = (1 << len(game.players)) - 1
-    valued_eur = float(game.values_eur([everyone])[0])
-    full_eur = _full_eur(records.summary(), scenario, valued_eur)
-    factor = full_eur / valued_eur if full_eur != valued_eur else 1.0
+    valued_eur = float(game.values_eur([(1 << len(game.players)) - 1])[0])
+    factor = 1.0
+    if reference_eur is not None and min(reference_eur, valued_eur) > 0:
+        factor = reference_eur / valued_eur
     first, second = np.random.SeedSequence(scenario.settings.seed).spawn(2)
     study = _Study(records, game, factor, pairs, np.random.default_rng(first))
     lines = coalitions_of_lines(line_gains)
@@ -146,7 +147,7 @@ def who_gains(
     basis = Basis(
         records.summary()["resolution"],
         scenario.settings.resolution if scenario.settings.kind == "pypsa" else "cost curves",
-        full_eur,
+        factor * valued_eur,
         valued_eur,
         study.estimate.pairs,
         worth.pairs,
@@ -249,19 +250,17 @@ class _Study:
         return "+".join(self.players[i] for i in players)
 
 
-def _full_eur(summary: Mapping[str, Any], scenario: Scenario, valued_eur: float) -> float:
-    """Gain of all together that values are scaled to: the planner's at the run's resolution."""
+def _reference_eur(summary: Mapping[str, Any], scenario: Scenario) -> float | None:
+    """Planner's gain at the run's resolution; None where values are at that resolution anyway."""
     own, here = summary["resolution"], scenario.settings.resolution
     if scenario.settings.kind == "cost_curves" or own == here:
-        return valued_eur
-    full_eur = summary["planner_gain_eur"]
-    if full_eur is None:
+        return None
+    if summary["planner_gain_eur"] is None:
         raise ScenarioError(
             f"the run knows no planner's gain to scale values at {here} by; run it without "
             f"--no-planner, or value coalitions at the run's own --resolution {own}"
         )
-    # Nothing to gain on one side: nothing to scale.
-    return float(full_eur) if min(full_eur, valued_eur) > 0 else valued_eur
+    return float(summary["planner_gain_eur"])
 
 
 def _worth(
