@@ -9,27 +9,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import solara
-import solara.lab
 import solara.server.settings
 
 from viz.html_tables import PAGE_CSS
 from viz.jobs import Job, find_job, job_of, runs
 from viz.page.address import AddressBar
 from viz.page.controls import RunStatus
-from viz.page.folders import key_of, opened, results_folder
+from viz.page.folders import key_of, opened, results_folder, run_label
 from viz.page.new_run import NewRun
 from viz.page.panels import Downloads, Picker
 from viz.page.state import TABS, PageState
 from viz.page.tabs import Compare, Hours, Negotiation, Outcome
+from viz.page.theme import ThemeButton
 from viz.page.watch import use_news
 from viz.run_view import stamp
 from viz.svg import app_theme_css
 
-# No request leaves the machine, not even the server's own count of its users.
+# No request leaves the machine: neither the server's count of its users nor the development mode's
+# look at solara.dev.
 solara.server.settings.telemetry.mixpanel_enable = False
+solara.server.settings.main.mode = "production"
 
 _CSS = """
-.page{max-width:1500px;margin:0 auto;padding:8px 14px 40px;font-size:15px}
+.page{width:100%;max-width:1500px;margin:0 auto;padding:8px 14px 40px;font-size:15px}
 .page h3{font-size:15px;margin:14px 0 6px;font-weight:700}
 .board{display:grid;grid-template-columns:minmax(0,1.12fr) minmax(0,1fr);gap:14px;margin-top:8px}
 .board.even{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
@@ -38,11 +40,16 @@ _CSS = """
 .buttons,.tabs{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:6px 0}
 .sliders{display:flex;flex-wrap:wrap;gap:4px 22px;align-items:center}
 .step-slider{flex:2 1 260px}.round-slider{flex:1 1 200px}.hour-slider{grid-column:span 2}
+.runs{grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));max-width:1000px}
+.start-run{justify-self:start}
 .last-words{font-family:monospace;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;
 max-width:100%}
 .output{max-height:240px;overflow:auto}
+.alone{max-width:760px}
 @media(max-width:900px){.board,.board.even{grid-template-columns:minmax(0,1fr)}
 .hour-slider{grid-column:span 1}}
+@media(max-width:600px){.figure{overflow-x:auto}
+.figure svg{min-width:470px;max-width:none!important}}
 """
 
 
@@ -60,7 +67,7 @@ def Page() -> None:
     run = state.run
     if not run and job is not None and job.run is not None:
         run = key_of(job.run)
-    news = use_news(lambda: _news(state), [state.run, state.job, state.other])
+    use_news(lambda: _news(state), [state.run, state.job, state.other])
     view, error = opened(run)
     other, other_error = opened(state.other)
     if job is None and view is not None:
@@ -68,7 +75,7 @@ def Page() -> None:
     solara.Title("DMAN-CEP")
     solara.Style(app_theme_css() + PAGE_CSS + _CSS)
     AddressBar(query=state.query())
-    with solara.Div(classes=["page"], attributes={"data-news": str(news)}):
+    with solara.Div(classes=["page"]):
         _Head(state, set_state, run)
         if state.tab == "new":
             NewRun(begin)
@@ -76,7 +83,8 @@ def Page() -> None:
         for text in (error, other_error):
             if text:
                 solara.Error(text, classes=["page-error"])
-        RunStatus(view, job, begin)
+        if state.tab != "compare":
+            RunStatus(view, job, begin)
         if view is None:
             if not error and job is None:
                 solara.Info("Open a recorded run above, or start a new one.")
@@ -110,14 +118,14 @@ def _Head(state: PageState, set_state, run: str) -> None:  # type: ignore[no-unt
                 attributes={"data-tab": key},
             )
         solara.v.Spacer()
-        solara.lab.ThemeToggle()
+        ThemeButton()
     if state.tab == "new":
         return
     known = [key_of(path) for path in runs(results_folder())]
-    choices = {"": "none"} | {key: key.rpartition("/")[2] for key in known}
+    choices = {"": "none"} | {key: run_label(key) for key in known}
     if run:
-        choices.setdefault(run, run)
-    with solara.Div(classes=["form"]):
+        choices.setdefault(run, run_label(run))
+    with solara.Div(classes=["form", "runs"]):
         Picker(
             "Run",
             choices,

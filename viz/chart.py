@@ -87,7 +87,7 @@ def new_drawing(width: float, height: float, title: str, unit: str = "") -> Draw
     drawing = Drawing(width, height, f"{title}, {unit}" if unit else title)
     drawing.add(Text(14, 18, title, 14, bold=True))
     if unit:
-        at = 14 + text_width(title, 14) * 1.06 + 8
+        at = 14 + text_width(title, 14) * 1.16 + 8
         if at + text_width(unit, SIZE) < width:
             drawing.add(Text(at, 18.5, unit, SIZE, fill="muted"))
         else:

@@ -1,4 +1,4 @@
-"""All figures and tables of a run by name: one list for the app, the report and the command line."""
+"""All figures and tables of a run by name, for the app, the report and the command line."""
 
 from __future__ import annotations
 
@@ -38,12 +38,15 @@ class Look:
         Interconnector; the first one by default.
     week : Timestamp or None
         First one by default.
+    beside : RunView or None
+        Run that the figure stands beside, to share its scales.
     """
 
     moment: Moment = field(default_factory=Moment)
     country: str | None = None
     line: str | None = None
     week: pd.Timestamp | None = None
+    beside: RunView | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ def _bids_table(view: RunView, look: Look) -> pd.DataFrame:
 
 
 FIGURES: dict[str, Figure] = {
-    "map": Figure("Map of prices and flows", lambda v, k: draw_map(v, k.moment), _map_table),
+    "map": Figure(
+        "Map of prices and flows", lambda v, k: draw_map(v, k.moment, beside=k.beside), _map_table
+    ),
     "marginal-costs": Figure(
         "Marginal cost by country",
         lambda v, k: draw_marginal_costs(v, k.moment.product, k.moment.step),

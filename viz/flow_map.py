@@ -66,7 +66,9 @@ class Projection:
         return float(x), float(y)
 
 
-def draw_map(view: RunView, moment: Moment, width: float = 640.0) -> Drawing:
+def draw_map(
+    view: RunView, moment: Moment, width: float = 640.0, beside: RunView | None = None
+) -> Drawing:
     """Draw the countries with their prices and the flows between them.
 
     Arrow widths are linear in MW above a small floor. The scales of widths and colours are those
@@ -78,6 +80,8 @@ def draw_map(view: RunView, moment: Moment, width: float = 640.0) -> Drawing:
     moment : Moment
     width : float
         px.
+    beside : RunView, optional
+        Run that the map stands beside; both then share their scales.
     """
     state = state_at(view, moment)
     base = _base_map(view, width)
@@ -86,10 +90,12 @@ def draw_map(view: RunView, moment: Moment, width: float = 640.0) -> Drawing:
     drawing.add(Box(0, TOP, width, base.bottom - TOP, "sea"))
     if base.neighbours:
         drawing.add(Lines(base.neighbours, fill="land", stroke="border", width=0.7))
-    scale = price_range(view)
+    shared = [view] if beside is None else [view, beside]
+    lows, highs = zip(*(price_range(one) for one in shared), strict=True)
+    scale = min(lows), max(highs)
     for code in view.codes:
         _draw_country(drawing, view, code, base, state, scale)
-    widest = flow_scale_mw(view)
+    widest = max(flow_scale_mw(one) for one in shared)
     for flow in sorted(state.flows, key=lambda f: abs(f.mw)):
         _draw_flow(drawing, flow, base, widest)
     _draw_labels(drawing, view, state, base)

@@ -123,15 +123,19 @@ def price_by_step(view: RunView, product: str | None) -> pd.DataFrame:
     rows = view.valuations
     if product is not None:
         rows = rows[rows["product"] == product]
-    weights = rows["product"].map(weights_h(view))
-    weighted = rows["marginal_value_eur_per_mwh"] * weights
-    keys = [rows["step"], rows["country"]]
-    table = (weighted.groupby(keys).sum() / weights.groupby(keys).sum()).unstack("country")
+    weights = rows["product"].map(weights_h(view)).astype(float)
+    weighted = rows[["step", "country"]].assign(
+        value=rows["marginal_value_eur_per_mwh"] * weights, weight=weights
+    )
+    sums = weighted.pivot_table(index="step", columns="country", aggfunc="sum")
+    if sums.empty:
+        return pd.DataFrame()
+    table = sums["value"] / sums["weight"]
     return table.reindex(columns=[c for c in view.codes if c in table.columns])
 
 
 def _means(rows: pd.DataFrame, view: RunView) -> dict[str, float]:
-    weights = rows["product"].map(weights_h(view))
+    weights = rows["product"].map(weights_h(view)).astype(float)
     value = rows["marginal_value_eur_per_mwh"] * weights
     sums = value.groupby(rows["country"]).sum() / weights.groupby(rows["country"]).sum()
     return {str(c): float(v) for c, v in sums.items()}

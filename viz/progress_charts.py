@@ -24,11 +24,12 @@ WIDTH, HEIGHT = 560.0, 320.0
 def marginal_costs(view: RunView, product: str | None = None) -> pd.DataFrame:
     """Marginal value of every country after every step, EUR/MWh: step, country, value."""
     table = price_by_step(view, product)
+    if table.empty:
+        return pd.DataFrame(columns=["step", "country", "marginal_value_eur_per_mwh"])
     return (
         table.rename_axis(index="step", columns="country")
-        .stack()
-        .rename("marginal_value_eur_per_mwh")
         .reset_index()
+        .melt(id_vars="step", value_name="marginal_value_eur_per_mwh")
     )
 
 

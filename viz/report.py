@@ -23,9 +23,12 @@ from viz.svg import theme_css, to_svg
 
 _CSS = """
 body{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;
-background:var(--paper);color:var(--ink);max-width:1280px;margin:0 auto;padding:14px;line-height:1.45}
-h1{font-size:24px;margin:8px 0}h2{font-size:18px;margin:26px 0 8px}h3{font-size:15px;margin:14px 0 6px}
-.runs{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:22px}
+background:var(--paper);color:var(--ink);max-width:1280px;margin:0 auto;padding:14px;
+line-height:1.45}
+h1{font-size:24px;margin:8px 0}h2{font-size:18px;margin:26px 0 8px}
+h3{font-size:15px;margin:14px 0 6px}
+.runs{display:grid;gap:22px;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}
 .runs>*{min-width:0}
 code,pre{font-size:13px;background:var(--label);border:1px solid var(--grid);border-radius:4px}
 code{padding:1px 5px}pre{padding:9px;overflow:auto}
@@ -47,7 +50,7 @@ def report(views: Sequence[RunView]) -> str:
     sections = [
         _section("", [_head(view) for view in views]),
         *(
-            _section(figure.label, [_figure(view, name) for view in views])
+            _section(figure.label, [_figure(v, name, _beside(v, views)) for v in views])
             for name, figure in FIGURES.items()
             if name not in ("dispatch", "duration")
         ),
@@ -83,6 +86,10 @@ def _head(view: RunView) -> str:
 def _figure(view: RunView, name: str, look: Look | None = None) -> str:
     drawing = FIGURES[name].draw(view, look or Look())
     return f'<div class=figure data-figure="{name}">{to_svg(drawing)}</div>'
+
+
+def _beside(view: RunView, views: Sequence[RunView]) -> Look:
+    return Look(beside=next((other for other in views if other is not view), None))
 
 
 def _dispatch(view: RunView) -> str:

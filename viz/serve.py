@@ -23,10 +23,8 @@ def environment(results: Path) -> dict[str, str]:
         **os.environ,
         RESULTS_VARIABLE: str(results.resolve()),
         "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "false",
-        "SOLARA_ASSETS_PROXY": "false",
         "SOLARA_THEME_SHOW_BANNER": "false",
         "SOLARA_THEME_TITLE": "DMAN-CEP",
-        "SOLARA_THEME_VARIANT": "auto",
     }
 
 

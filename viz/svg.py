@@ -63,7 +63,8 @@ def _print(item: Item, themed: bool) -> str:
         return _text(item, paint(item.fill), paint(item.halo))
     style = f"fill:{paint(item.fill)}"
     if item.stroke is not None:
-        style += f";stroke:{paint(item.stroke)};stroke-width:{item.width if not isinstance(item, Box) else 1:g}"
+        width = 1 if isinstance(item, Box) else item.width
+        style += f";stroke:{paint(item.stroke)};stroke-width:{width:g}"
     tip = f"<title>{escape(item.tip)}</title>" if item.tip else ""
     data = _data(item.data)
     if isinstance(item, Disc):

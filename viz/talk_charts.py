@@ -27,7 +27,7 @@ AGREED, MISSED = "#009e73", "#e69f00"
 
 
 def draw_bids(view: RunView, step: int, last_round: int | None = None) -> Drawing:
-    """Zones of agreement of the deals of a step; where there are none, the prices that were named."""
+    """Zones of agreement of the deals of a step, else the prices that were named."""
     priced = deals(view, step)
     if len(priced):
         if last_round is not None:

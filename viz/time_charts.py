@@ -84,7 +84,7 @@ def _text(values: object) -> list[str]:
 
 
 def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None) -> Drawing:
-    """Stacked generation and imports of a week, exports and charging below zero, demand as a line."""
+    """Generation and imports of a week, exports and charging below zero, demand as a line."""
     title = f"Dispatch, {view.names[country]}"
     if view.prices.empty:
         return words(WIDTH, 120, title, "Known when the run has ended.")

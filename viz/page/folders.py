@@ -44,3 +44,19 @@ def opened(key: str) -> tuple[RunView | None, str]:
         return view_run(run_of(key)), ""
     except (RecordsError, OSError, KeyError, ValueError) as error:
         return None, str(error)
+
+
+def run_label(key: str) -> str:
+    """Name of a run for people; the time is UTC.
+
+    Examples
+    --------
+    >>> run_label("app/x/triangle-bilateral_bids-adaptive-tou-20261124T170540Z")
+    'triangle, bilateral bids, adaptive, tou, 2026-11-24 17:05:40'
+    """
+    name = key.rpartition("/")[2]
+    words, _, time = name.rpartition("-")
+    if not (len(time) == 16 and time[:8].isdigit()):
+        return name
+    clock = f"{time[:4]}-{time[4:6]}-{time[6:8]} {time[9:11]}:{time[11:13]}:{time[13:15]}"
+    return ", ".join([*words.replace("_", " ").split("-"), clock])

@@ -92,14 +92,10 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
             "Settlement", names("settlements"), wish.settlement, lambda v: change(settlement=v)
         )
         solara.InputText(
-            "Strategies, e.g. ZA=markup:0.1", wish.strategies, lambda v: change(strategies=v)
+            "Strategies, ZA=markup:0.1", wish.strategies, lambda v: change(strategies=v)
         )
-        solara.InputText(
-            "Only these countries, e.g. ZA,MZ", wish.countries, lambda v: change(countries=v)
-        )
-        solara.InputText(
-            "Changes, e.g. demand_factor=1.1", wish.changes, lambda v: change(changes=v)
-        )
+        solara.InputText("Only countries, ZA,MZ", wish.countries, lambda v: change(countries=v))
+        solara.InputText("Changes, demand_factor=1.1", wish.changes, lambda v: change(changes=v))
         solara.InputInt("Steps at most", wish.max_steps, lambda v: change(max_steps=v))
         solara.Checkbox(
             label="Compute the planner too",
@@ -109,9 +105,9 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
     about = scenarios.get(wish.scenario, "")
     strategies = ", ".join(names("strategies"))
     solara.Text(f"{wish.scenario}: {about}. Known strategies: {strategies}.", classes=["note"])
-    solara.Button(
-        "Start the run",
-        on_click=lambda: on_start(start(results_folder(), wish.arguments())),
-        color="primary",
-        classes=["start-run"],
-    )
+    with solara.Div(classes=["buttons"]):
+        solara.Button(
+            "Start the run",
+            on_click=lambda: on_start(start(results_folder(), wish.arguments())),
+            color="primary",
+        )

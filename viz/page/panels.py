@@ -92,7 +92,7 @@ def Downloads(view: RunView, state: PageState, set_state: Callable[[PageState], 
     choices |= {name: f"table {name}" for name in RECORDED}
     name = state.table if state.table in choices else "payments"
     look = look_of(view, state)
-    with solara.Div(classes=["form"]):
+    with solara.Div(classes=["form", "runs"]):
         Picker("What", choices, name, lambda v: set_state(replace(state, table=v)))
     table: pd.DataFrame = solara.use_memo(lambda: table_of(view, name, look), [view, name, look])
     with solara.Div(classes=["buttons"]):
@@ -111,5 +111,6 @@ def Downloads(view: RunView, state: PageState, set_state: Callable[[PageState], 
                 label=kind.upper(),
             )
     if name in FIGURES:
-        FigurePanel(view, name, look)
+        with solara.Div(classes=["alone"]):
+            FigurePanel(view, name, look)
     solara.HTML("div", solara.use_memo(lambda: frame_table(table), [view, name, look]))

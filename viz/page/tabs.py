@@ -110,9 +110,9 @@ def Compare(view: RunView, other: RunView | None, state: PageState, set_state: C
         return
     StepControls(view if len(view.steps) >= len(other.steps) else other, state, set_state)
     with solara.Div(classes=["board even"]):
-        for one in (view, other):
+        for one, beside in ((view, other), (other, view)):
             with solara.Div(classes=["compared"]):
-                look = look_of(one, state)
+                look = replace(look_of(one, state), beside=beside)
                 note = str(one.summary.get("note") or "")
                 words = f"<h3>{one.title}</h3><p class=note>{one.how}<br>{one.name}</p>"
                 solara.HTML("div", words + status_line(one.status, note) + headline(one))
