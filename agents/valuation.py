@@ -37,6 +37,7 @@ class Valuation:
         self.problem = problem
         self.products = products
         self._plans: dict[bytes, Plan] = {}
+        self._costs_eur: dict[bytes, float] = {}
 
     def plan(self, exchange_mw: np.ndarray) -> Plan:
         """Plan at an exchange; the last few are remembered."""
@@ -45,13 +46,20 @@ class Valuation:
         if plan is None:
             plan = self.problem.solve(exchange_mw)
         self._plans[key] = plan
+        self._costs_eur[key] = plan.cost_eur
         if len(self._plans) > _REMEMBERED_PLANS:
             del self._plans[next(iter(self._plans))]
         return plan
 
+    def cost_eur(self, exchange_mw: np.ndarray) -> float:
+        """Cost at an exchange, EUR/a; all are remembered until :meth:`forget`."""
+        known = self._costs_eur.get(np.round(exchange_mw, 6).tobytes())
+        return self.plan(exchange_mw).cost_eur if known is None else known
+
     def forget(self) -> None:
-        """Drop remembered plans."""
+        """Drop remembered plans and costs."""
         self._plans.clear()
+        self._costs_eur.clear()
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange; drop remembered plans and the solver's way to it."""
