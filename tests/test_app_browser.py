@@ -121,7 +121,7 @@ def seen(page: Any, name: str) -> None:
 
 
 def moment(page: Any) -> str:
-    return page.locator("[data-figure=map] text[data-moment]").first.inner_text()
+    return page.locator("[data-figure=map] text[data-moment]").first.text_content()
 
 
 def picture(page: Any, name: str) -> None:

@@ -84,7 +84,7 @@ def Page() -> None:
             if text:
                 solara.Error(text, classes=["page-error"])
         if state.tab != "compare":
-            RunStatus(view, job, begin)
+            RunStatus(view, job, None if job is None else job.standing(), begin)
         if view is None:
             if not error and job is None:
                 solara.Info("Open a recorded run above, or start a new one.")
@@ -141,8 +141,9 @@ def _news(state: PageState) -> tuple[object, ...]:
     folder = results_folder()
     job = find_job(folder / "app" / state.job) if state.job else None
     paths = [folder / key for key in (state.run, state.other) if key]
-    if job is not None and job.run is not None:
+    if job is None and state.run:
+        job = job_of(folder, folder / state.run)
+    elif job is not None and job.run is not None:
         paths.append(job.run)
-    words = "" if job is None or job.state == "ended" else job.last_words[-200:]
-    standing = None if job is None else (job.state, job.code, str(job.run), words)
+    standing = None if job is None else (job.standing(), job.run)
     return (tuple(stamp(p) for p in paths), standing, len(runs(folder)))

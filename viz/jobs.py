@@ -29,6 +29,28 @@ CAN_PAUSE = hasattr(signal, "SIGSTOP")
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How a job stands at one moment.
+
+    Attributes
+    ----------
+    state : str
+        ``running``, ``paused``, ``ended`` or ``lost`` (gone without a word).
+    code : int or None
+        Exit code; None before the end.
+    error : str
+        What went wrong, in words; empty if nothing did.
+    words : str
+        End of what the process printed.
+    """
+
+    state: str
+    code: int | None
+    error: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One started run.
 
@@ -88,6 +110,10 @@ class Job:
             return ""
         lines = [x for x in self.last_words.splitlines() if x.lower().startswith("error:")]
         return lines[-1].partition(":")[2].strip() if lines else self.last_words[-600:]
+
+    def standing(self) -> Standing:
+        """All of it at once."""
+        return Standing(self.state, self.code, self.error, self.last_words)
 
     def pause(self) -> None:
         """Freeze the process; it keeps its memory and uses no processor."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import solara
 
 from viz.html_tables import headline, status_line
-from viz.jobs import CAN_PAUSE, CODES, Job, resume
+from viz.jobs import CAN_PAUSE, CODES, Job, Standing, resume
 from viz.page.folders import results_folder
 from viz.page.state import PageState
 from viz.page.watch import use_ticks
@@ -18,25 +18,35 @@ SECONDS_PER_STEP = 0.8
 
 
 @solara.component
-def RunStatus(view: RunView | None, job: Job | None, on_start: Callable[[Job], None]) -> None:
-    """How the run stands, and the buttons that pause, stop and resume its process."""
-    state = job.state if job is not None else ""
+def RunStatus(
+    view: RunView | None,
+    job: Job | None,
+    standing: Standing | None,
+    on_start: Callable[[Job], None],
+) -> None:
+    """How the run stands, and the buttons that pause, stop and resume its process.
+
+    ``standing`` is that of the job when the page was drawn: a part of a page is drawn again only if
+    something it was given has changed.
+    """
     if view is not None:
-        solara.HTML("div", _standing(view, job, state))
-    if job is not None and job.error:
-        solara.Error(job.error, classes=["run-error"])
-    if job is not None and state in ("running", "paused"):
+        solara.HTML("div", _standing(view, standing))
+    if standing is not None and standing.error:
+        solara.Error(standing.error, classes=["run-error"])
+    going = standing is not None and standing.state in ("running", "paused")
+    if job is not None and standing is not None and going:
         with solara.Div(classes=["buttons"]):
-            if CAN_PAUSE and state == "running":
+            if CAN_PAUSE and standing.state == "running":
                 solara.Button("Pause the run", on_click=job.pause, outlined=True)
-            if state == "paused":
+            if standing.state == "paused":
                 solara.Button("Let the run go on", on_click=job.go_on, outlined=True)
             solara.Button("Stop the run", on_click=job.stop, outlined=True)
-            last = job.last_words.splitlines()[-1:] or ["starting"]
+            last = standing.words.splitlines()[-1:] or ["starting"]
             solara.Text(last[0].strip(), classes=["note", "last-words"])
+        if view is None:
+            solara.Preformatted(standing.words or "starting", classes=["output"])
     elif view is not None and not view.summary:
         run = view.records.path
-
         with solara.Div(classes=["buttons"]):
             solara.Button(
                 "Resume the run",
@@ -46,18 +56,17 @@ def RunStatus(view: RunView | None, job: Job | None, on_start: Callable[[Job], N
             text = "It goes on from its last finished step. "
             text += "" if job else "Do so only if it is not going on in a terminal."
             solara.Text(text, classes=["note"])
-    if view is None and job is not None and state in ("running", "paused"):
-        solara.Preformatted(job.last_words or "starting", classes=["output"])
 
 
-def _standing(view: RunView, job: Job | None, state: str) -> str:
+def _standing(view: RunView, standing: Standing | None) -> str:
     note = str(view.summary.get("note") or "")
     if not view.summary:
+        state = "" if standing is None else standing.state
+        code = 0 if standing is None or standing.code is None else standing.code
         note = {
             "running": "The run is going on; what you see is what it has done so far.",
             "paused": "The run is paused: its process is frozen and uses no processor.",
-            "ended": CODES.get(job.code if job and job.code is not None else 0, "it broke off")
-            + ".",
+            "ended": CODES.get(code, "it broke off") + ".",
             "lost": "Its process is gone.",
         }.get(state, "It is going on elsewhere, or it broke off.")
     return status_line(view.status, note[:1].upper() + note[1:]) + headline(view)

@@ -23,19 +23,19 @@ def use_news(look: Callable[[], Any], dependencies: list[Any]) -> Any:
     """
     found, set_found = solara.use_state(None)
 
-    def watch(cancelled: threading.Event) -> None:
+    def watch(stopped: threading.Event) -> None:
         last = object()
-        while not cancelled.is_set():
+        while not stopped.is_set():
             try:
                 news = look()
-            except OSError:  # a file was replaced under our eyes: look again
+            except (OSError, ValueError):  # a file was replaced under our eyes: look again
                 news = last
-            if news != last:
+            if news != last and not stopped.is_set():
                 last = news
                 set_found(news)
-            cancelled.wait(EVERY_S)
+            stopped.wait(EVERY_S)
 
-    solara.use_thread(watch, dependencies, intrusive_cancel=False)
+    _use_thread(watch, dependencies)
     return found
 
 
@@ -44,8 +44,19 @@ def use_ticks(on: bool, seconds: float, tick: Callable[[], None]) -> None:
     latest = solara.use_ref(tick)
     latest.current = tick
 
-    def beat(cancelled: threading.Event) -> None:
-        while on and not cancelled.wait(seconds):
+    def beat(stopped: threading.Event) -> None:
+        while on and not stopped.wait(seconds):
             latest.current()
 
-    solara.use_thread(beat, [on, seconds], intrusive_cancel=False)
+    _use_thread(beat, [on, seconds])
+
+
+def _use_thread(work: Callable[[threading.Event], None], dependencies: list[Any]) -> None:
+    """Run ``work`` in a thread; the event is set when dependencies change or the page goes."""
+
+    def begin() -> Callable[[], None]:
+        stopped = threading.Event()
+        threading.Thread(target=work, args=(stopped,), daemon=True).start()
+        return stopped.set
+
+    solara.use_effect(begin, dependencies)
