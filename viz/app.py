@@ -49,7 +49,7 @@ max-width:100%}
 @media(max-width:900px){.board,.board.even{grid-template-columns:minmax(0,1fr)}
 .hour-slider{grid-column:span 1}}
 @media(max-width:600px){.figure{overflow-x:auto}
-.figure svg{min-width:470px;max-width:none!important}}
+.figure:not([data-figure=map]) svg{min-width:470px;max-width:none!important}}
 """
 
 

@@ -40,20 +40,23 @@ class Frame:
 
     def x(self, value: float) -> float:
         """Px of a value on the horizontal axis."""
-        share = (value - self.x_low) / ((self.x_high - self.x_low) or 1.0)
-        return self.left + share * (self.right - self.left)
+        return float(self.points([value], [0.0])[0, 0])
 
     def y(self, value: float) -> float:
         """Px of a value on the vertical axis."""
-        share = (value - self.y_low) / ((self.y_high - self.y_low) or 1.0)
-        return self.bottom - share * (self.bottom - self.top)
+        return float(self.points([0.0], [value])[0, 1])
 
     def points(
         self, x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray
     ) -> np.ndarray:
         """Px of a line, shape (points, 2)."""
+        wide = (np.asarray(x, dtype=float) - self.x_low) / ((self.x_high - self.x_low) or 1.0)
+        high = (np.asarray(y, dtype=float) - self.y_low) / ((self.y_high - self.y_low) or 1.0)
         return np.column_stack(
-            [self.x(np.asarray(x, dtype=float)), self.y(np.asarray(y, dtype=float))]  # type: ignore[arg-type]
+            [
+                self.left + wide * (self.right - self.left),
+                self.bottom - high * (self.bottom - self.top),
+            ]
         )
 
 

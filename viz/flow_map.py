@@ -238,9 +238,19 @@ def _draw_flow(drawing: Drawing, flow: Flow, base: BaseMap, widest: float) -> No
         colour = "limit" if flow.at_limit else "flow"
         drawing.add(Lines((body,), colour, "paper", 0.8, tip=tip, data=data))
         if float(np.hypot(*(head - tail))) > LABELLED_PX:
-            x, y = curve[len(curve) // 2].tolist()
+            x, y = _beside_line(curve, _width(abs(flow.mw), widest))
             text = number(abs(flow.mw))
             drawing.add(Text(x, y, text, 11.5, "middle", colour, bold=True, halo="paper"))
+
+
+def _beside_line(curve: np.ndarray, width: float) -> tuple[float, float]:
+    """Place of the label of a flow: on a thin arrow, beside a thick one."""
+    middle = len(curve) // 2
+    along = curve[middle + 1] - curve[middle - 1]
+    normal = np.array([-along[1], along[0]]) / np.hypot(*along)
+    shift = 0.0 if width < 4 else 0.5 * width + 11
+    x, y = curve[middle] + shift * normal
+    return float(x), float(y)
 
 
 def _clearance(code: str, base: BaseMap) -> float:

@@ -130,7 +130,7 @@ def price_by_step(view: RunView, product: str | None) -> pd.DataFrame:
     sums = weighted.pivot_table(index="step", columns="country", aggfunc="sum")
     if sums.empty:
         return pd.DataFrame()
-    table = sums["value"] / sums["weight"]
+    table = pd.DataFrame(sums["value"] / sums["weight"])
     return table.reindex(columns=[c for c in view.codes if c in table.columns])
 
 
@@ -226,7 +226,7 @@ def _outcome(view: RunView, moment: Moment) -> State:
     flows, prices = _case(view, case)
     weights = flows["weight_h"].groupby(flows["interconnector"]).apply(np.asarray)
     series = flows["flow_mw"].groupby(flows["interconnector"]).apply(np.asarray)
-    place = None if moment.snapshot is None else int(view.snapshots.get_loc(moment.snapshot))
+    place = None if moment.snapshot is None else view.snapshots.tolist().index(moment.snapshot)
     found, imports = [], {}
     for line in view.lines:
         mw, weight = series[line.name], weights[line.name]

@@ -59,7 +59,7 @@ def draw_marginal_costs(
         data = {"country": code}
         drawing.add(Lines((points,), None, colour, 2.0, dash, False, tip=tip, data=data))
         if len(points) == 1:
-            drawing.add(Disc(*points[0].tolist(), 3.5, colour))
+            drawing.add(Disc(float(points[0, 0]), float(points[0, 1]), 3.5, colour))
         labels.append((float(line[-1]), code, colour))
     draw_end_labels(drawing, frame, labels)
     draw_step_mark(drawing, frame, step)

@@ -118,13 +118,13 @@ def deals(view: RunView, step: int) -> pd.DataFrame:
     """
     asked: dict[str, list[Any]] = {}
     limits: dict[tuple[int, frozenset[str], str], dict[str, float]] = defaultdict(dict)
-    for row in view.messages(step).itertuples():
-        if row.kind == "LimitCall":
-            asked[row.receiver] = json.loads(row.body).get("legs", [])
-        elif row.kind == "Limit" and asked.get(row.sender):
-            legs = json.dumps(asked[row.sender])
-            pair = frozenset((row.sender, row.receiver))
-            limits[row.round, pair, legs][row.sender] = json.loads(row.body)["amount_eur"]
+    for row in view.messages(step).to_dict("records"):
+        if row["kind"] == "LimitCall":
+            asked[row["receiver"]] = json.loads(row["body"]).get("legs", [])
+        elif row["kind"] == "Limit" and asked.get(row["sender"]):
+            legs = json.dumps(asked[row["sender"]])
+            pair = frozenset((row["sender"], row["receiver"]))
+            limits[row["round"], pair, legs][row["sender"]] = json.loads(row["body"])["amount_eur"]
     paid = _payments(view, step)
     hours = np.array([weights_h(view)[p] for p in view.products])
     rows = []
@@ -168,14 +168,14 @@ def _payments(view: RunView, step: int) -> dict[tuple[int, str, str], tuple[floa
     """EUR that the second country paid the first in a round on balance, and MWh they exchanged."""
     sums: dict[tuple[int, str, str], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     trades = view.trades[view.trades["step"] == step]
-    for row in trades.itertuples():
-        eur, mwh = row.price_eur_per_mwh * row.energy_mwh, row.energy_mwh
+    for row in trades.to_dict("records"):
+        eur, mwh = row["price_eur_per_mwh"] * row["energy_mwh"], row["energy_mwh"]
         for first, second, sign in (
-            (row.exporter, row.importer, 1),
-            (row.importer, row.exporter, -1),
+            (row["exporter"], row["importer"], 1),
+            (row["importer"], row["exporter"], -1),
         ):
-            before = sums[row.round, first, second]
-            sums[row.round, first, second] = (before[0] + sign * eur, before[1] + mwh)
+            before = sums[row["round"], first, second]
+            sums[row["round"], first, second] = (before[0] + sign * eur, before[1] + mwh)
     return dict(sums)
 
 
@@ -189,11 +189,11 @@ def prices_said(view: RunView, step: int) -> pd.DataFrame:
         ``round``, ``sender``, ``receiver``, ``kind``, ``field``, ``eur_per_mwh``.
     """
     rows = []
-    for row in view.messages(step).itertuples():
-        if row.sender not in view.names:
+    for row in view.messages(step).to_dict("records"):
+        if row["sender"] not in view.names:
             continue
-        for field, value in _prices(json.loads(row.body)):
-            rows.append((row.round, row.sender, row.receiver, row.kind, field, value))
+        for field, value in _prices(json.loads(row["body"])):
+            rows.append((row["round"], row["sender"], row["receiver"], row["kind"], field, value))
     names = ["round", "sender", "receiver", "kind", "field", "eur_per_mwh"]
     return pd.DataFrame(rows, columns=names)
 

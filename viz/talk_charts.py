@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -56,7 +59,7 @@ def _draw_deals(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
     drawing.height = top + ROW * len(shown) + 50
     frame = Frame(left, top, WIDTH - 16, drawing.height - 48, low - room, high + room, 0, 1)
     _draw_price_axis(drawing, frame)
-    for place, row in enumerate(shown.itertuples()):
+    for place, row in enumerate(shown.to_dict("records")):
         _draw_deal(drawing, frame, row, top + ROW * (place + 0.5))
     left_out = len(table) - len(shown)
     if left_out:
@@ -65,12 +68,12 @@ def _draw_deals(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
     return drawing
 
 
-def _draw_deal(drawing: Drawing, frame: Frame, row: object, y: float) -> None:
-    least, most = row.least_eur_per_mwh, row.most_eur_per_mwh  # type: ignore[attr-defined]
-    price, path = row.price_eur_per_mwh, row.path  # type: ignore[attr-defined]
+def _draw_deal(drawing: Drawing, frame: Frame, row: Mapping[Hashable, Any], y: float) -> None:
+    least, most = row["least_eur_per_mwh"], row["most_eur_per_mwh"]
+    price, path = row["price_eur_per_mwh"], row["path"]
     tip = (
         f"{path}: exporter needs {number(least, 2)}, importer pays up to {number(most, 2)} EUR/MWh "
-        f"for {number(row.energy_mwh)} MWh; "  # type: ignore[attr-defined]
+        f"for {number(row['energy_mwh'])} MWh; "
     )
     tip += "no trade" if np.isnan(price) else f"agreed {number(price, 2)}"
     label = path
@@ -117,12 +120,12 @@ def _draw_prices(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
     for place, code in enumerate(senders):
         y = top + 26 * (place + 0.5)
         drawing.add(Text(14, y, view.names[code], 12))
-        for row in table[table["sender"] == code].itertuples():
-            shift = 8.0 * (kinds.index((row.kind, row.field)) / max(len(kinds) - 1, 1) - 0.5)
-            x = frame.x(min(max(row.eur_per_mwh, frame.x_low), frame.x_high))
-            tip = f"round {row.round + 1}: {code} to {row.receiver}, {row.kind}, {row.field} "
-            tip += f"{number(row.eur_per_mwh, 2)} EUR/MWh"
-            drawing.add(Disc(x, y + shift, 3.4, styles[row.kind, row.field], tip=tip))
+        for row in table[table["sender"] == code].to_dict("records"):
+            shift = 8.0 * (kinds.index((row["kind"], row["field"])) / max(len(kinds) - 1, 1) - 0.5)
+            x = frame.x(min(max(row["eur_per_mwh"], frame.x_low), frame.x_high))
+            said = f"{row['kind']}, {row['field']} {number(row['eur_per_mwh'], 2)} EUR/MWh"
+            tip = f"round {row['round'] + 1}: {code} to {row['receiver']}, {said}"
+            drawing.add(Disc(x, y + shift, 3.4, styles[row["kind"], row["field"]], tip=tip))
     return drawing
 
 

@@ -18,6 +18,7 @@ DISPOSAL = "disposal"
 # Above it power is written in GW.
 LARGE_MW = 2500.0
 _WEEK = pd.Timedelta(days=7)
+_SHORT = pd.Timedelta(days=2)
 
 
 def weeks(view: RunView) -> list[pd.Timestamp]:
@@ -109,24 +110,26 @@ def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None)
         max(positive.sum(axis=1).max(), power["demand"].max() if "demand" in power else 0.0) or 1.0
     )
     low = float(negative.sum(axis=1).min())
-    days = ((power.index - start) / pd.Timedelta(days=1)).to_numpy()
-    days = np.append(days, days[-1] + (days[-1] - days[-2] if len(days) > 1 else 1 / 24))
+    short = power.index[-1] - start < _SHORT
+    since = pd.DatetimeIndex(power.index) - start
+    times = (since / pd.Timedelta(hours=1 if short else 24)).to_numpy()
+    times = np.append(times, times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0))
     frame = Frame(
-        56, top + 6, WIDTH - 14, drawing.height - 48, 0, days[-1], 1.05 * low, 1.04 * float(high)
+        56, top + 6, WIDTH - 14, drawing.height - 48, 0, times[-1], 1.05 * low, 1.04 * float(high)
     )
     draw_y_axis(drawing, frame)
-    draw_x_axis(drawing, frame, "days", 7)
+    draw_x_axis(drawing, frame, "hours" if short else "days", 7)
     for sign in (positive, negative):
         base = np.zeros(len(sign))
         for part in parts:
             upper = base + sign[part].to_numpy()
             if np.abs(upper - base).max() > 0:
-                area = _stairs(frame, days, base, upper)
+                area = _stairs(frame, times, base, upper)
                 tip, data = nice.get(part, part), {"carrier": part}
                 drawing.add(Lines((area,), fill=colours[part], tip=tip, data=data))
             base = upper
     if "demand" in power:
-        line = _step_line(frame, days, power["demand"].to_numpy())
+        line = _step_line(frame, times, power["demand"].to_numpy())
         drawing.add(Lines((line,), None, "ink", 1.8, closed=False, tip="demand"))
         drawing.add(Text(frame.left + 8, frame.top + 4, "line: demand", 12, halo="paper"))
     return drawing

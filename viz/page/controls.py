@@ -100,19 +100,8 @@ def StepControls(view: RunView, state: PageState, set_state: Callable[[PageState
                 on_value=lambda v: go(min(v - 1, last)),
                 thumb_label=False,
             )
-        with solara.Div(classes=["round-slider"]):
-            now = rounds if state.round is None else min(state.round + 1, rounds)
-            label = f"all {rounds} rounds" if state.round is None else f"round {now} of {rounds}"
-            solara.SliderInt(
-                label,
-                value=now,
-                min=1,
-                max=max(rounds, 2),
-                on_value=lambda v: set_state(
-                    replace(state, step=shown, round=None if v >= rounds else v - 1)
-                ),
-                thumb_label=False,
-            )
+        if rounds > 1:
+            _RoundSlider(rounds, state, shown, set_state)
         solara.Button(
             "Pause the picture" if playing else "Play the steps",
             on_click=lambda: set_playing(not playing),
@@ -121,3 +110,22 @@ def StepControls(view: RunView, state: PageState, set_state: Callable[[PageState
         if state.step is not None:
             label = "Show the outcome" if view.summary else "Follow the run"
             solara.Button(label, on_click=lambda: go(None), text=True)
+
+
+@solara.component
+def _RoundSlider(
+    rounds: int, state: PageState, step: int, set_state: Callable[[PageState], None]
+) -> None:
+    """Rounds of a step; the last place is the whole step."""
+    now = rounds if state.round is None else min(state.round + 1, rounds)
+    with solara.Div(classes=["round-slider"]):
+        solara.SliderInt(
+            f"all {rounds} rounds" if state.round is None else f"round {now} of {rounds}",
+            value=now,
+            min=1,
+            max=rounds,
+            on_value=lambda v: set_state(
+                replace(state, step=step, round=None if v >= rounds else v - 1)
+            ),
+            thumb_label=False,
+        )
