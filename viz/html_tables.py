@@ -179,7 +179,7 @@ def status_line(status: str, note: str = "") -> str:
     """How a run ended, in words and with a colour that is not the only sign."""
     meaning = STATUS_MEANING.get(status, "it has no summary yet")
     kind = "good" if status == "agreed" else "wait" if status == "unfinished" else "bad"
-    more = f" {escape(note)}" if note else ""
+    more = f" {escape(note[:1].upper() + note[1:])}" if note else ""
     return (
         f'<div class="status {kind}" data-status="{escape(status)}"><b>{escape(status)}</b>: '
         f"{escape(meaning)}.{more}</div>"

@@ -118,6 +118,7 @@ def step_price(view: RunView, step: int, product: str | None) -> dict[str, float
     return _means(rows, view)
 
 
+@lru_cache(maxsize=8 * KEPT_VIEWS)
 def price_by_step(view: RunView, product: str | None) -> pd.DataFrame:
     """Marginal values: a row per step, a column per country."""
     rows = view.valuations

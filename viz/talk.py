@@ -71,7 +71,13 @@ def _field(key: str, value: Any, products: Sequence[str]) -> str:
         return ""
     if key == "product" and isinstance(value, int) and 0 <= value < len(products):
         return str(products[value])
-    for ending, unit in ((_PRICE, " EUR/MWh"), ("_eur", " EUR"), ("_mwh", " MWh"), ("_mw", " MW")):
+    for ending, unit in (
+        ("_eur_per_mwh_per_mw", " EUR/MWh per MW"),
+        (_PRICE, " EUR/MWh"),
+        ("_eur", " EUR"),
+        ("_mwh", " MWh"),
+        ("_mw", " MW"),
+    ):
         if key.endswith(ending):
             return f"{key.removesuffix(ending).replace('_', ' ')} {_value(value)}{unit}"
     return f"{key.replace('_', ' ')} {_value(value)}"

@@ -55,7 +55,7 @@ def _draw_deals(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
     drawing = new_drawing(WIDTH, 0, title, "EUR/MWh exchanged")
     entries = [(AGREED, "zone of agreement"), (MISSED, "no zone"), ("ink", "agreed price")]
     top = draw_legend(drawing, entries, 14, 42, WIDTH - 8)
-    left = min(left_margin(names, 11.5), 0.42 * WIDTH)
+    left = min(left_margin(names, 11.5) + 14, 0.42 * WIDTH)
     drawing.height = top + ROW * len(shown) + 50
     frame = Frame(left, top, WIDTH - 16, drawing.height - 48, low - room, high + room, 0, 1)
     _draw_price_axis(drawing, frame)

@@ -69,7 +69,7 @@ def _standing(view: RunView, standing: Standing | None) -> str:
             "ended": CODES.get(code, "it broke off") + ".",
             "lost": "Its process is gone.",
         }.get(state, "It is going on elsewhere, or it broke off.")
-    return status_line(view.status, note[:1].upper() + note[1:]) + headline(view)
+    return status_line(view.status, note) + headline(view)
 
 
 @solara.component

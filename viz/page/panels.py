@@ -18,7 +18,7 @@ from viz.run_view import RunView
 from viz.svg import to_svg
 from viz.time_charts import weeks
 
-MOST_MESSAGES = 120
+MOST_MESSAGES = 80
 _MIME = {"csv": "text/csv", "svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 MEAN = "mean over the year"
 
