@@ -239,7 +239,7 @@ def _draw_flow(drawing: Drawing, flow: Flow, base: BaseMap, widest: float) -> No
         drawing.add(Lines((body,), colour, "paper", 0.8, tip=tip, data=data))
         if float(np.hypot(*(head - tail))) > LABELLED_PX:
             x, y = _beside_line(curve, _width(abs(flow.mw), widest))
-            text = number(abs(flow.mw))
+            text = number(abs(flow.mw), 1 if abs(flow.mw) < 9.95 else 0)
             drawing.add(Text(x, y, text, 11.5, "middle", colour, bold=True, halo="paper"))
 
 
