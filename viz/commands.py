@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from model.records import RecordsError
 from scenarios.errors import ScenarioError
 from viz.console import make_console, print_line
 
@@ -41,6 +40,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML file on a run, or on two beside each other."""
+    from model.records import RecordsError
     from viz.printing import KINDS
     from viz.report import write_report
 
