@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, MarginalValue, Saving
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 # Where prices step, in multiples of the first reach; beyond the last they stay.
 STEPS = (1.0, 4.0, 20.0, 80.0)
@@ -56,6 +60,13 @@ class Choice(Body):
     cost_change_eur: float
     marginal_value_eur_per_mwh: tuple[float, ...]
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost change and marginal values where the country would rather be."""
+        del question, sender, ledger
+        return _evidence(self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+
 
 @dataclass(frozen=True)
 class WorthCall(Body):
@@ -71,3 +82,20 @@ class Worth(Body):
     discloses: ClassVar[tuple[str, ...]] = ("cost_change_eur", "marginal_value_eur_per_mwh")
     cost_change_eur: float
     marginal_value_eur_per_mwh: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost change and marginal values where the country was asked."""
+        del sender, ledger
+        if not isinstance(question, WorthCall):
+            return ()
+        return _evidence(question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+
+
+def _evidence(
+    mw: tuple[float, ...], cost_change_eur: float, value: tuple[float, ...]
+) -> tuple[Evidence, ...]:
+    place, exact = np.array(mw), np.array(value)
+    saved = -cost_change_eur
+    return MarginalValue(place, exact, exact), Saving(place, saved, saved)
