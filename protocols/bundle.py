@@ -129,7 +129,7 @@ class ProximalBundle(Protocol):
     gap: float = 0.003
     rounds: int = 120
     trial_every: int = 10
-    steepness: float = 2.5
+    steepness: float = 1.0
     least_price_share: float = 1 / 75
     first_reach: float = 0.005
     least_reach: float = 5e-6
