@@ -63,15 +63,9 @@ class Choice(Body):
     def evidence(
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
-<<<<<<< HEAD
-        """Cost and marginal values at the choice."""
-        del question, sender, ledger
-        return _cost_and_value(self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
-=======
         """Cost change and marginal values where the country would rather be."""
         del question, sender, ledger
         return _evidence(self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
->>>>>>> bundle
 
 
 @dataclass(frozen=True)
@@ -92,20 +86,6 @@ class Worth(Body):
     def evidence(
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
-<<<<<<< HEAD
-        """Cost and marginal values at the net import that was asked about."""
-        del sender, ledger
-        if not isinstance(question, WorthCall):
-            return ()
-        return _cost_and_value(question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
-
-
-def _cost_and_value(
-    mw: tuple[float, ...], cost_change_eur: float, value: tuple[float, ...]
-) -> tuple[Evidence, ...]:
-    there, price = np.asarray(mw), np.asarray(value)
-    return Saving(there, -cost_change_eur, -cost_change_eur), MarginalValue(there, price, price)
-=======
         """Cost change and marginal values where the country was asked."""
         del sender, ledger
         if not isinstance(question, WorthCall):
@@ -119,4 +99,3 @@ def _evidence(
     place, exact = np.array(mw), np.array(value)
     saved = -cost_change_eur
     return MarginalValue(place, exact, exact), Saving(place, saved, saved)
->>>>>>> bundle
