@@ -112,7 +112,7 @@ class ConsensusAdmm(Protocol):
     relaxation: float = 1.6
     first_check: int = 10
     check_every: int = 5
-    tolerance: float = 3e-3
+    tolerance: float = 1e-3
     _lines: dict[Edge, Line] = field(default_factory=dict, repr=False)
     _slopes: dict[str, PriceSlope] = field(default_factory=dict, repr=False)
     _price: dict[Edge, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
