@@ -40,6 +40,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML file on a run, or on two beside each other."""
+    # Wrong words are answered before any of this is loaded.
     from model.records import RecordsError
     from viz.printing import KINDS
     from viz.report import write_report
