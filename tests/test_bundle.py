@@ -213,7 +213,7 @@ class TestFlowNetwork:
         shape = (len(network.countries), len(network.hours))
         bound = CutBound(most_cuts=10)
         for _ in range(4):
-            for i, country in enumerate(network.countries):
+            for country in network.countries:
                 mw, value = rng.normal(size=shape[1]), rng.uniform(10, 50, shape[1])
                 bound.add(country, Cut(mw, float(rng.normal()), value))
         best = bound.best_eur(network)
