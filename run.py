@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from model.options import RunOptions
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
+from viz.commands import add_commands
 from viz.console import ConsoleReporter, make_console, print_choices, print_line, print_summary
 
 EXIT_NOT_AGREED = 1
@@ -60,6 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+add_commands(app)
 
 _WHAT, _HOW, _WHERE = "What is negotiated", "How it is computed", "Where it is kept"
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from agents.problem import Plan, Terms
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from protocols.bundle_messages import STEPS, Choice, ProposalCall, Worth, WorthCall
 from protocols.messages import OPERATOR, Body, Message
+from protocols.public import PublicLedger
 
 
 class BundleSide(Side):

@@ -7,6 +7,7 @@ from agents.bundle_side import BundleSide
 from agents.consensus_side import ConsensusSide
 from agents.curve_side import CurveSide
 from agents.offer_side import OfferSide
+from agents.side import Answerer, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message

@@ -67,7 +67,8 @@ class Haggling:
         if not self._is_acceptable(chosen):
             return End(self._agenda.path)
         talk.made.append(chosen)
-        return Offer(self._agenda.path, *self._outcomes[chosen])
+        bundle, amount = self._outcomes[chosen]
+        return Offer(self._agenda.path, bundle, amount, self._agenda.bundles[bundle])
 
     def _is_acceptable(self, outcome: int) -> bool:
         """Whatever the tactic says, there is no deal below the reservation value."""

@@ -20,6 +20,8 @@ class NegmasBargainer(Strategy):
 
     It sees the outcomes of the agenda as one issue, its own country's utility of each, and the
     reservation value zero. Needs ``pip install negmas``, which is licensed under the AGPL.
+    Negotiators that draw random numbers draw them from Python's and numpy's global generators, so
+    that a run with them is not repeatable.
 
     Parameters
     ----------
@@ -126,12 +128,13 @@ class NegmasPlayer(Tactic):
 def _negotiator_class(name: str) -> Any:
     try:
         from negmas import sao
+        from negmas.gb import GBNegotiator
     except ImportError:
         raise PluginError(
             "strategy negmas: NegMAS is not installed; it is licensed under the AGPL, "
             "install it with pip install negmas"
         ) from None
-    known = {n: k for n, k in vars(sao).items() if _is_negotiator(k, sao.SAONegotiator)}
+    known = {n: k for n, k in vars(sao).items() if _is_negotiator(k, GBNegotiator)}
     if name not in known:
         raise PluginError(
             f"strategy negmas: NegMAS has no negotiator '{name}'{suggest(name, known)}"

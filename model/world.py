@@ -22,7 +22,7 @@ from protocols.products import Products, make_products
 from scenarios.loader import load_scenario
 from scenarios.profiles import synthesise
 from scenarios.schema import Scenario
-from scenarios.time_axis import build_time_axis
+from scenarios.time_axis import TimeAxis, build_time_axis
 
 
 @dataclass
@@ -83,8 +83,7 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
     """
     if scenario.settings.kind == "cost_curves":
         return _curve_world(scenario)
-    profiles = synthesise(scenario)
-    axis = build_time_axis(scenario.settings.resolution, profiles)
+    fleets, axis = build_fleets(scenario, reporter)
     products = make_products(
         scenario.settings.products,
         axis.slice_labels(scenario.settings.slices).to_numpy(),
@@ -92,14 +91,46 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
         axis.weights_h.to_numpy(dtype=float),
     )
     world = World(scenario, interconnection_graph(scenario), products, axis.snapshots)
+    world.networks.update(fleets.networks)
+    world.policies.update(fleets.policies)
+    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
+    return world
+
+
+@dataclass(frozen=True)
+class Fleets:
+    """What the countries plan with.
+
+    Attributes
+    ----------
+    networks : dict of str to pypsa.Network
+        Unsolved network of each country.
+    policies : dict of str to PolicyInForce
+    """
+
+    networks: dict[str, pypsa.Network] = field(default_factory=dict)
+    policies: dict[str, PolicyInForce] = field(default_factory=dict)
+
+
+def build_fleets(scenario: Scenario, reporter: Reporter) -> tuple[Fleets, TimeAxis]:
+    """Networks and policies of all countries, and the time axis they share.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Of kind ``"pypsa"``.
+    reporter : Reporter
+    """
+    profiles = synthesise(scenario)
+    axis = build_time_axis(scenario.settings.resolution, profiles)
+    fleets = Fleets()
     reporter.phase("building the countries' models", len(scenario.codes))
     for country in scenario.codes:
         reporter.advance(country)
         peak_mw = float(profiles.load_mw[country].max())
-        world.policies[country] = policy_in_force(scenario, country, peak_mw)
-        world.networks[country] = country_network(scenario, country, profiles, axis)
-    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
-    return world
+        fleets.policies[country] = policy_in_force(scenario, country, peak_mw)
+        fleets.networks[country] = country_network(scenario, country, profiles, axis)
+    return fleets, axis
 
 
 def pypsa_problems(

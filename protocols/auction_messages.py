@@ -139,7 +139,7 @@ class Offer(Body):
 
 @dataclass(frozen=True)
 class Consent(Body):
-    """Answer to :class:`Offer`: 1 if the country is better off with it by re-solved cost, else 0."""
+    """Answer to :class:`Offer`: 1 if it leaves the country no worse off by re-solved cost."""
 
     discloses: ClassVar[tuple[str, ...]] = ("willing",)
     willing: int

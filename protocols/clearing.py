@@ -226,7 +226,7 @@ class Network:
         arcs = result.x[: 2 * lines * products].reshape(2, lines, products) * power
         arcs = np.clip(arcs, low, high)
         zonal = np.zeros((len(self.countries), products))
-        zonal[rows] = (-result.eqlin.marginals).reshape(len(rows), products) * price / hours
+        zonal[rows] = result.eqlin.marginals.reshape(len(rows), products) * price / hours
         return Cleared(arcs[0] - arcs[1], zonal)
 
     def _flow_bounds(

@@ -22,7 +22,7 @@ class ClockAuction(LineAuction):
        less sells, and its clock starts at the seller's side of the interval between them.
     2. At every tick both ends answer what they would sell and buy at the clocks' prices, all
        products together. Clocks with excess demand go on by one tick; the others stand still.
-    3. A product trades, at the price at which its clock stopped, what is both sold and bought there;
+    3. A product trades, at the price where its clock stopped, what is both sold and bought there;
        the side that wants more is rationed.
     4. Both ends re-solve with the outcome and accept if they are better off; if not it is
        offered at half its size, and lastly the next auction of the line is smaller.
@@ -31,7 +31,7 @@ class ClockAuction(LineAuction):
     competitive price of the line; answers of complements may turn back, and clocks do not; not
     truthful for countries that know they move the price.
 
-    Discloses: marginal prices, amounts at the prices of each tick, whether an outcome is acceptable.
+    Discloses: marginal prices, amounts at each tick's prices, whether an outcome is acceptable.
 
     References: Ausubel (2006), American Economic Review 96, on clock auctions; Gul & Stacchetti
     (2000), Journal of Economic Theory 92, on why substitutes matter.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import highspy
 import numpy as np
 from scipy import sparse
 
@@ -128,6 +127,8 @@ def _solve(network: FlowNetwork, cuts: dict[str, list[Cut]]) -> np.ndarray:
     now = network.exchange_now_mw() / power
     rows = np.array([cut.intercept_eur(network.hours) / money for _, cut in all_cuts])
     rows += (value * now[country]).sum(axis=1)
+    import highspy  # when it is needed: listing protocols must not load a solver
+
     highs = highspy.Highs()
     for option, chosen in (("output_flag", False), ("threads", 1), ("solver", "simplex")):
         highs.setOptionValue(option, chosen)

@@ -77,8 +77,9 @@ def slopes_of_ladder(
         Where the ladders begin, against the present exchange.
     """
     columns = np.arange(len(change_mw))
-    widest = np.maximum(import_limit_mw.sum(axis=0), export_limit_mw.sum(axis=0))
-    little = 1e-6 * np.maximum(widest, 1e-300)  # a millionth of what could be traded is rounding
+    # Amounts are said with twenty binary digits of the largest.
+    widest = max(import_limit_mw.sum(axis=0).max(), export_limit_mw.sum(axis=0).max())
+    little = 2.0**-19 * max(float(widest), 1e-300)
 
     def price_of(prices: np.ndarray, widths: np.ndarray, mw: np.ndarray) -> np.ndarray:
         """Price of the block in which an amount lies; NaN beyond the last."""

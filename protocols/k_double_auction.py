@@ -46,8 +46,8 @@ class KDoubleAuction(SealedAuction):
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 
-    References: Chatterjee & Samuelson (1983), Operations Research 31; Myerson & Satterthwaite (1983),
-    Journal of Economic Theory 29.
+    References: Chatterjee & Samuelson (1983), Operations Research 31; Myerson & Satterthwaite
+    (1983), Journal of Economic Theory 29.
 
     Parameters
     ----------

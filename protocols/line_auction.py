@@ -1,8 +1,8 @@
 """Auctions held on one interconnector, for all products at once.
 
 A textbook auction has one good in one place. Between countries that is one product on one line:
-whoever values it less sells, the neighbour buys. The line's limit and loss are then the only network
-there is, and energy for a third country is bought on one line and sold on the next, in a later
+whoever values it less sells, the neighbour buys. The line's limit and loss are then all the
+network there is; energy for a third country is bought on one line and sold on the next, in a later
 auction. Lines that share no country hold theirs at the same time, in random order.
 """
 
@@ -19,7 +19,7 @@ from protocols.auction_messages import Consent, Curve, CurveCall, Offer, Worth, 
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import OPERATOR, Body, Message, Trade
 from protocols.orders import Match
-from protocols.paths import simultaneous_groups, trading_paths
+from protocols.paths import simultaneous_groups
 from protocols.pool_settlement import awards
 
 Line = tuple[str, str]
@@ -120,13 +120,14 @@ class LineAuction(Protocol):
         """One step: every line that does not rest is auctioned once."""
         notes = self._notes(market)
         skipped = min((n["rest"] for n in notes.values()), default=0)
-        awake = [tuple(name.split(">")) for name, n in notes.items() if n["rest"] == skipped]
+        awake = [line for line in market.graph.edges if notes[_name(line)]["rest"] == skipped]
         for note in notes.values():
             note["rest"] = max(note["rest"] - skipped - 1, 0)
         order = market.rng.permutation(len(awake))
         outcome, surplus = Outcome(), 0.0
         for number, group in enumerate(simultaneous_groups([awake[i] for i in order])):
-            trades, won = yield from self._hold(market, group, number)
+            lines = [(path[0], path[-1]) for path in group]
+            trades, won = yield from self._hold(market, lines, number)
             outcome.trades.extend(trades)
             surplus += won
         outcome.settled = self._close(market, surplus)
@@ -182,7 +183,7 @@ class LineAuction(Protocol):
         floor = np.where(forward, first, second)
         arriving = np.where(forward, out, back)
         cap = np.where(forward, second, first) * arriving
-        size = self._notes(market)[">".join(line)]["share"]
+        size = self._notes(market)[_name(line)]["share"]
         limit = np.where(forward, out_mw, back_mw)
         limit = np.minimum(limit, size * np.maximum(out_mw, back_mw))
         gains = cap - floor > self.least_spread * market.price_cap_eur_per_mwh
@@ -209,18 +210,18 @@ class LineAuction(Protocol):
 
     def _notes(self, market: Market) -> dict[str, dict[str, Any]]:
         notes: dict[str, dict[str, Any]] = market.memory.setdefault("lines", {})
-        for path in trading_paths(market.graph, 1):
-            notes.setdefault(">".join(path), {"share": self.first_share, "failures": 0, "rest": 0})
+        for line in market.graph.edges:
+            notes.setdefault(_name(line), {"share": self.first_share, "failures": 0, "rest": 0})
         return notes
 
     def _succeed(self, market: Market, line: Line, retries: int) -> None:
-        note = self._notes(market)[">".join(line)]
+        note = self._notes(market)[_name(line)]
         note["failures"] = 0
         factor = self.grow if retries == 0 else 0.5**retries
         note["share"] = min(note["share"] * factor, 1.0)
 
     def _fail(self, market: Market, line: Line) -> None:
-        note = self._notes(market)[">".join(line)]
+        note = self._notes(market)[_name(line)]
         note["failures"] += 1
         note["share"] *= self.shrink
         note["rest"] = min(2 ** note["failures"] - 1, 7)
@@ -272,6 +273,10 @@ def _trades(
             mean = float((sent * price) @ hours) / float(sent @ hours)
             trades.append(Trade(*way, way, tuple(sent.tolist()), mean, round_))
     return trades
+
+
+def _name(line: Line) -> str:
+    return ">".join(line)
 
 
 def _flat(numbers: np.ndarray) -> tuple[float, ...]:

@@ -22,18 +22,15 @@ REBALANCE_EVERY = 3
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Flows, their zonal prices, and what they cost each country against the step's beginning.
+    """Flows, and what they cost each country against the step's beginning.
 
     Attributes
     ----------
     flow_mw : ndarray, shape (lines, products)
-    price : ndarray, shape (countries, products)
-        EUR/MWh.
     cost_eur : dict of str to float
     """
 
     flow_mw: np.ndarray
-    price: np.ndarray
     cost_eur: dict[str, float]
 
     @property
@@ -61,8 +58,8 @@ class MarketCoupling(Protocol):
        costs. The operator keeps the best flows; if the cleared ones are worse it steps back half
        the way towards the best, which by convexity is worse than neither end's mean.
     4. *Money.* When gains have ended, the change of each line's flow is paid at the middle of the
-       zonal prices of its ends, so that each has half of the congestion rent. If somebody would
-       lose by re-solved cost, winners make it good in proportion to their gain.
+       last zonal prices of its ends, so that each has half of the congestion rent. If somebody
+       would lose by re-solved cost, winners make it good in proportion to their gain.
 
     Curves of single products are no true picture of a country whose storage and fleet join
     them: cleared once, they can leave the pool worse off than without trade. The ladder keeps every
@@ -146,7 +143,7 @@ class _Coupling:
             c for c, mw in zip(self.countries, self.reach_mw, strict=True) if not mw.any()
         }
         zero = np.zeros_like(self.start_exchange_mw)
-        self.best = Incumbent(self.start_mw, zero, dict.fromkeys(self.countries, 0.0))
+        self.best = Incumbent(self.start_mw, dict.fromkeys(self.countries, 0.0))
         self.flow_mw, self.price, self.slope = self.start_mw, zero, zero
         self.quiet = 0
 
@@ -189,7 +186,9 @@ class _Coupling:
         centre = self.network.exchange_mw(self.flow_mw)
         width, rise = self._ladders(1)
         change = yield from self._ask_amounts(centre, width, rise)
-        taken = np.clip(centre + self.rules.relaxation * change, -self.reach_mw, self.reach_mw)
+        # The present position must lie on every curve, so that there is something to clear.
+        furthest = BLOCKS[-1] * self.reach_mw
+        taken = centre + np.clip(self.rules.relaxation * change, -furthest, furthest)
         width, rise = self._ladders(self.rules.pieces)
         here = self.price[:, None]
         curves = StepCurves(taken, here - rise, width, here + rise, width)
@@ -243,23 +242,23 @@ class _Coupling:
     def _look(self) -> Talk:
         """Re-solve at the cleared positions; keep the better flows, or step back half the way."""
         before = self.best.total_eur
-        flow, price = self.flow_mw, self.price
+        flow = self.flow_mw
         for _ in range(2):
             if np.array_equal(flow, self.best.flow_mw):
                 break
-            tried = yield from self._evaluate(flow, price)
+            tried = yield from self._evaluate(flow)
             if tried is None:
                 break
             if tried.total_eur < self.best.total_eur:
                 self.best = tried
                 break
-            flow, price = (flow + self.best.flow_mw) / 2, (price + self.best.price) / 2
+            flow = (flow + self.best.flow_mw) / 2
         added = before - self.best.total_eur
         known = float(self.market.memory.get("gained_eur", 0.0)) - self.best.total_eur
         self.quiet = self.quiet + 1 if added <= self.rules.tolerance * known else 0
 
     def _evaluate(
-        self, flow_mw: np.ndarray, price: np.ndarray
+        self, flow_mw: np.ndarray
     ) -> Generator[list[Message], list[Message | None], Incumbent | None]:
         """Cost of flows by the countries' own word; None if one of them keeps silent."""
         change = self.network.exchange_mw(flow_mw) - self.start_exchange_mw
@@ -272,7 +271,7 @@ class _Coupling:
         if self.absent & set(calls):
             return None
         told = {c: b.amount_eur for c, b in replies.items() if isinstance(b, CostChange)}
-        return Incumbent(flow_mw, price, {**self.best.cost_eur, **told})
+        return Incumbent(flow_mw, {**self.best.cost_eur, **told})
 
     def _settle(self, outcome: Outcome) -> Talk:
         """Book the best flows; a group of countries that does not gain keeps what it had."""
@@ -283,7 +282,7 @@ class _Coupling:
                 final[kept] = self.start_mw[kept]
                 self.best.cost_eur.update(dict.fromkeys(group, 0.0))
         change = FlowChange(self.network, self.start_mw, final)
-        middle = change.middle_eur(self.best.price)
+        middle = change.middle_eur(self.price)
         paid = change.paid_eur(middle.sum(axis=1))
         gain = {c: -self.best.cost_eur[c] - paid[c] for c in self.countries}
         side = compensation_eur(gain, change.groups())
@@ -293,7 +292,7 @@ class _Coupling:
         gained = max(-self.best.total_eur, 0.0)
         total = float(memory.get("gained_eur", 0.0)) + gained
         memory["gained_eur"] = total
-        memory["zonal_price"] = self.best.price.tolist()
+        memory["zonal_price"] = self.price.tolist()
         outcome.settled = self.quiet >= self.rules.patience or (
             gained <= self.rules.tolerance * total
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocols.orders import NOTHING, Match, Orders, margin
+from protocols.orders import NOTHING, Match, Orders, margin, split
 from protocols.sealed_auction import SealedAuction
 
 
@@ -36,7 +36,8 @@ class McAfee(SealedAuction):
     2. Each end answers what it would sell or buy at each level, all products together.
     3. Per product McAfee's rule decides: if the mean of the first bid and the first ask that do
        not trade lies between the last ones that do, it is everyone's price. Otherwise the last
-       pair of blocks does not trade; buyers pay the last bid, sellers get the last ask.
+       pair does not trade; buyers pay the last bid, sellers get the last ask. The rule needs
+       several traders on each side, so that each order is divided into equal units.
     4. The surplus is the auctioneer's in the textbook. Here nobody but countries may keep money,
        so that each end of the line gets half of it back.
     5. Both ends re-solve with the outcome and accept if they are better off; if not it is
@@ -49,13 +50,23 @@ class McAfee(SealedAuction):
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 
-    References: McAfee (1992), Journal of Economic Theory 56; Segal-Halevi, Hassidim & Aumann (2016),
-    arXiv:1607.05139, on returning the surplus.
+    References: McAfee (1992), Journal of Economic Theory 56; Segal-Halevi, Hassidim & Aumann
+    (2016), arXiv:1607.05139, on returning the surplus.
+
+    Parameters
+    ----------
+    units : int
+        Units into which what both sides would trade at best is divided.
     """
+
+    units: int = 8
 
     name = "mcafee"
     discloses = "marginal prices, amounts at posted price levels, consent"
 
     def match(self, buyers: Orders, sellers: Orders) -> Match:
-        """Clear by McAfee's rule."""
-        return clear_mcafee(buyers, sellers)
+        """Clear by McAfee's rule, unit by unit."""
+        unit = min(buyers.mw.sum(), sellers.mw.sum()) / self.units
+        if unit <= 0:
+            return NOTHING
+        return clear_mcafee(split(buyers, unit), split(sellers, unit))

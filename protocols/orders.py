@@ -106,6 +106,12 @@ def margin(buyers: Orders, sellers: Orders) -> Margin | None:
     )
 
 
+def split(orders: Orders, unit_mw: float) -> Orders:
+    """The same orders in blocks of at most a unit."""
+    pieces = np.maximum(np.ceil(orders.mw / unit_mw - 1e-9), 1.0).astype(int)
+    return Orders(np.repeat(orders.price, pieces), np.repeat(orders.mw / pieces, pieces))
+
+
 def mean_price(orders: Orders, mw: float) -> float:
     """Mean price of the first MW of orders, EUR/MWh."""
     before = np.cumsum(orders.mw) - orders.mw

@@ -24,6 +24,8 @@ def held_talk(
         talk, tactic = talks[turn % 2], tactics[turn % 2]
         talk.turn = turn
         chosen = tactic.next_offer(talk)
+        if chosen is None:
+            return None, turn
         if talk.received:
             last = talk.received[-1]
             if talk.utility_eur[last] >= 0 and tactic.accepts(talk, chosen):

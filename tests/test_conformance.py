@@ -22,15 +22,21 @@ from tests.rescaling import rescaled
 from tests.small_worlds import FOUR, small_world, untouched
 
 MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
+# All tests of a protocol in one process, so that its negotiations are held once.
+EVERYONE = pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(name, mode, marks=pytest.mark.xdist_group(name), id=f"{name}.{mode}")
+        for name, mode in MEMBERS
+    ],
+)
 TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
 PYPSA = "pypsa"
 MOST_STEPS = 60
 # What a country may seem to lose by the solver's accuracy, as a share of its cost.
 ACCURACY = 1e-7
 
-pytestmark = pytest.mark.parametrize(
-    ("name", "mode"), MEMBERS, ids=[f"{n}.{m}" for n, m in MEMBERS]
-)
+pytestmark = EVERYONE
 
 
 class Story:

@@ -147,15 +147,14 @@ class TestRealCountries:
         assert 0.99 * best <= model.gain_eur <= best * (1 + 1e-9)
         assert min(model.gains_eur.values()) > 0
 
-    def test_only_neighbours_talk_and_say_prices_slopes_and_amounts(self, told) -> None:
+    def test_only_neighbours_talk_and_say_prices_and_amounts(self, told) -> None:
         _, tallies, w = told
         said = [m for t in tallies for m in t.log if m.sender != CLOCK]
         assert all(m.via == () and w.graph.has_edge(m.sender, m.receiver) for m in said)
-        assert {type(m.body).__name__ for m in said} == {"Quote", "Limit", "Award"}
+        assert {type(m.body).__name__ for m in said} == {"Opening", "Quote", "Limit", "Award"}
 
-    @pytest.mark.parametrize("products", ["flat", "tou"])
-    def test_block_products_reach_their_ceiling(self, products: str) -> None:
-        w = untouched(small_world(FOUR, "1w6h", "year", products))
+    def test_block_products_reach_their_ceiling(self) -> None:
+        w = untouched(small_world(FOUR, "1w6h", "year", "tou"))
         model = negotiation(w)
         held(model)
         best = sum(model.autarky_eur.values()) - planner(w, w.products).cost_eur

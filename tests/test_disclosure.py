@@ -17,7 +17,7 @@ from model.world import World
 from protocols.evidence import MarginalValue, Saving
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_modes
-from tests.test_conformance import MEMBERS, TEACHING, Story, teaching_world
+from tests.test_conformance import EVERYONE, MEMBERS, TEACHING, Story, story, teaching_world
 
 HOURS = np.array([1.0])
 
@@ -85,11 +85,11 @@ def test_savings_of_bundles_never_exclude_the_truth(data) -> None:
     assert (truth <= high + 1e-6).all()
 
 
-@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+@EVERYONE
 @pytest.mark.parametrize("place", TEACHING)
 def test_truth_lies_in_every_band(name: str, mode: str, place: str) -> None:
     """Cost curves do not couple products, so that the measure is exact for them."""
-    told = Story(teaching_world(place), name, mode).hold()
+    told = story(name, mode, place)
     assert told.model.watch.known
     for (_, victim), known in told.model.watch.known.items():
         assert known.measurable
@@ -170,7 +170,7 @@ def leaks(messages: list[Message], private: dict[str, set[float]]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+@EVERYONE
 def test_no_undeclared_private_number_in_a_transcript(name: str, mode: str) -> None:
     told = Story(crooked_triangle(), name, mode).hold()
     assert leaks(told.messages, private_numbers(told)) == []
