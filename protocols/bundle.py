@@ -124,6 +124,11 @@ class ProximalBundle(Protocol):
         Cuts of a country that the linear programme holds.
     least_gain : float
         Gains below this share of the price cap on all that interconnectors can carry are none.
+
+    Attributes
+    ----------
+    progress : list of (int, float, float)
+        Of the last run: round, change of cost of the incumbent and its bound at each trial, EUR.
     """
 
     gap: float = 0.003
@@ -137,6 +142,7 @@ class ProximalBundle(Protocol):
     averaged: float = 0.25
     cuts: int = 60
     least_gain: float = 1e-9
+    progress: list[tuple[int, float, float]] = field(default_factory=list, init=False, repr=False)
 
     name = "bundle"
     discloses = "net import, cost change and marginal values a round, to the operator"
@@ -145,6 +151,7 @@ class ProximalBundle(Protocol):
 
     def run(self, market: Market) -> Conversation:
         """One negotiation from the flows in the ledger."""
+        self.progress = []
         whole = network = FlowNetwork.of(market)
         bound = CutBound(self.cuts)
         best = Incumbent(network.start_mw)
@@ -167,6 +174,7 @@ class ProximalBundle(Protocol):
                 if tried.cost_eur < best.cost_eur:
                     best = tried
             lower = max(lower, bound.best_eur(network))
+            self.progress.append((round_, best.cost_eur, lower))
             if best.cost_eur - lower <= max(self.gap * -best.cost_eur, least):
                 break
         trades = self._trades(whole, best, round_) if best.cost_eur < -least else []

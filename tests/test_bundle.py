@@ -73,7 +73,7 @@ class TestBoundAndIncumbent:
         assert model.gain_eur >= (1 - 2e-3) * gain
         assert sum(model.costs_eur.values()) - model.lower_bound_eur <= 1.001e-3 * gain
 
-    @pytest.mark.parametrize("rounds", [1, 5, 20])
+    @pytest.mark.parametrize("rounds", [1, 12])
     def test_holds_when_stopped_early(self, rounds: int) -> None:
         world = untouched(small_world(FOUR, "1w6h", "year", "hourly"))
         model = negotiation(world, rounds=rounds, gap=0)
@@ -109,8 +109,7 @@ class TestBoundAndIncumbent:
         model.step()
         first = model.gain_eur
         assert model.status == "running"
-        while model.running and model.steps < 12:
-            model.step()
+        model.step()
         check_sandwich(model, planner(world).cost_eur)
         assert model.gain_eur > first > 0
 
