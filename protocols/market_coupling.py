@@ -56,7 +56,7 @@ class MarketCoupling(Protocol):
        that keeps away from its position falls and that of one that is dragged along rises.
     3. *Acceptance.* Every few rounds countries re-solve at the cleared position and tell what it
        costs. The operator keeps the best flows; if the cleared ones are worse it steps back half
-       the way towards the best, which by convexity is worse than neither end's mean.
+       the way towards the best, which by convexity costs no more than the mean of the two.
     4. *Money.* When gains have ended, the change of each line's flow is paid at the middle of the
        last zonal prices of its ends, so that each has half of the congestion rent. If somebody
        would lose by re-solved cost, winners make it good in proportion to their gain.
