@@ -7,7 +7,7 @@ that the public could not know.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -235,7 +235,7 @@ class Award(Body):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Trade | Leg):
+    if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]

@@ -5,6 +5,7 @@ Rules are checked from flows, trades and fresh problems, not by the ledger that 
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import pairwise
 
@@ -220,3 +221,8 @@ def test_docstring_and_promises_are_complete(name: str, mode: str) -> None:
     for word in ("Rules", "Properties", "Discloses"):
         assert word in doc, f"the docstring of {name}.{mode} has no '{word}'"
     assert "Reference" in doc
+
+
+def test_every_message_can_be_recorded(name: str, mode: str) -> None:
+    for message in story(name, mode, "triangle").messages:
+        assert json.loads(json.dumps(message.body.record())) is not None
