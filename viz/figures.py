@@ -67,7 +67,7 @@ class Figure:
     table: Callable[[RunView, Look], pd.DataFrame]
 
 
-def _step(view: RunView, look: Look) -> int:
+def step_of(view: RunView, look: Look) -> int:
     """Step looked at, the last one by default."""
     if look.moment.step is not None:
         return look.moment.step
@@ -99,8 +99,8 @@ def _map_table(view: RunView, look: Look) -> pd.DataFrame:
 
 
 def _bids_table(view: RunView, look: Look) -> pd.DataFrame:
-    table = deals(view, _step(view, look))
-    return table if len(table) else prices_said(view, _step(view, look))
+    table = deals(view, step_of(view, look))
+    return table if len(table) else prices_said(view, step_of(view, look))
 
 
 FIGURES: dict[str, Figure] = {
@@ -119,7 +119,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "bids": Figure(
         "Bids and offers of a step",
-        lambda v, k: draw_bids(v, _step(v, k), k.moment.round),
+        lambda v, k: draw_bids(v, step_of(v, k), k.moment.round),
         _bids_table,
     ),
     "payments": Figure(
@@ -160,7 +160,7 @@ def table_of(view: RunView, name: str, look: Look) -> pd.DataFrame:
     if name in FIGURES:
         return FIGURES[name].table(view, look)
     if name == "messages":
-        return said(view, _step(view, look), look.moment.round)
+        return said(view, step_of(view, look), look.moment.round)
     if name not in RECORDED:
         raise KeyError(name)
     return view.records.table(name)

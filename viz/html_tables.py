@@ -51,11 +51,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def frame_table(frame: pd.DataFrame, most_rows: int = 200) -> str:
-    """The first rows of a frame, and how many there are."""
+def frame_table(frame: pd.DataFrame, most_rows: int = 200, note: str = "") -> str:
+    """The first rows of a frame, and how many there are or another note."""
     head = frame.head(most_rows)
     rows = [[_plain(v) for v in row] for row in head.itertuples(index=False)]
-    note = f"{len(frame):,} rows"
+    if not note:
+        note = f"{len(frame):,} rows"
     if len(frame) > most_rows:
         note += f", the first {most_rows} shown; the download has all"
     return html_table([str(c) for c in head.columns], rows) + f"<p class=note>{note}</p>"

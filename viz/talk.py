@@ -24,8 +24,18 @@ _PRICE = "_eur_per_mwh"
 _LONGEST = 6
 
 
-def said(view: RunView, step: int, last_round: int | None = None) -> pd.DataFrame:
-    """Messages of a step up to a round, their content in words; the clock's calls are left out.
+def said(
+    view: RunView, step: int, only_round: int | None = None, most: int | None = None
+) -> pd.DataFrame:
+    """Messages of a step or of one round of it, in words; the clock's calls are left out.
+
+    Parameters
+    ----------
+    view : RunView
+    step : int
+    only_round : int, optional
+    most : int, optional
+        Number of messages to put into words, the first ones; all by default.
 
     Returns
     -------
@@ -34,8 +44,9 @@ def said(view: RunView, step: int, last_round: int | None = None) -> pd.DataFram
     """
     rows = view.messages(step)
     rows = rows[rows["sender"] != CLOCK]
-    if last_round is not None:
-        rows = rows[rows["round"] == last_round]
+    if only_round is not None:
+        rows = rows[rows["round"] == only_round]
+    rows = rows.head(len(rows) if most is None else most)
     return pd.DataFrame(
         {
             "round": rows["round"] + 1,

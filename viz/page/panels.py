@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 import solara
 
-from viz.figures import FIGURES, RECORDED, Look, table_file, table_of
+from viz.figures import FIGURES, RECORDED, Look, step_of, table_file, table_of
 from viz.html_tables import frame_table
 from viz.moment import Moment
 from viz.page.state import PageState
 from viz.printing import KINDS, printed
 from viz.run_view import RunView
 from viz.svg import to_svg
+from viz.talk import said
 from viz.time_charts import weeks
 
 MOST_MESSAGES = 80
@@ -70,8 +71,12 @@ def MessageTable(view: RunView, look: Look) -> None:
     """What was said in the step and round looked at."""
 
     def made() -> str:
-        table = table_of(view, "messages", look)
-        return frame_table(table, MOST_MESSAGES)
+        step = step_of(view, look)
+        table = said(view, step, look.moment.round, MOST_MESSAGES)
+        if len(table) < MOST_MESSAGES:
+            return frame_table(table)
+        note = f"the first {MOST_MESSAGES} messages; Tables and downloads has all of them"
+        return frame_table(table, note=note)
 
     solara.HTML("div", solara.use_memo(made, [view, look]), classes=["messages"])
 
