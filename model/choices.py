@@ -144,7 +144,7 @@ def find_run(name_or_path: str, out: Path = RunOptions.out) -> Path:
             return path
     known = sorted(p.name for p in out.iterdir() if p.is_dir()) if out.is_dir() else []
     raise ScenarioError(
-        f"--resume: no run '{name_or_path}' here or in {out}{did_you_mean(name_or_path, known)}"
+        f"no run '{name_or_path}' here or in {out}{did_you_mean(name_or_path, known)}"
     )
 
 

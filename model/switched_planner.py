@@ -74,8 +74,8 @@ class HotPlanner(SwitchedPlanner):
         if graph.number_of_edges():
             flow = model.variables["Link-p"]
             for a, b, data in graph.edges(data=True):
-                ways = [flow.sel(name=name) for name in (f"{a}>{b}", f"{b}>{a}")]
-                self._columns.append(np.concatenate([*map(self._hot.column_positions, ways)]))
+                ways = [flow.sel(name=name).labels.values for name in (f"{a}>{b}", f"{b}>{a}")]
+                self._columns.append(self._hot.column_positions(np.concatenate(ways)))
                 limits = [data["capacity_mw"][a], data["capacity_mw"][b]]
                 self._limit_mw.append(np.repeat(limits, len(n.snapshots)))
         self._on = (1 << len(self._columns)) - 1
