@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.problem import Plan, Terms
 from agents.side import Side
-from protocols.bundle_messages import STEPS, Choice, ProposalCall, Worth, WorthCall
+from protocols.bundle_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.messages import OPERATOR, Body, Message
 from protocols.public import PublicLedger
 
@@ -20,7 +20,7 @@ class BundleSide(Side):
     choice, starts from its optimal basis and gives cost and marginal values.
     """
 
-    answers: ClassVar[tuple[type[Body], ...]] = (ProposalCall, WorthCall)
+    answers: ClassVar[tuple[type[Body], ...]] = (ProposalCall, TrialCall)
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a proposal or to the question what a net import is worth."""
@@ -31,9 +31,9 @@ class BundleSide(Side):
             change = self.valuation.problem.respond(self._at(here, plan_mw), _terms(body))
             mw = plan_mw + change
             cost, value = self._worth(here, mw)
-            reply: Body = Choice(tuple(mw.tolist()), cost, value)
-        elif isinstance(body, WorthCall):
-            reply = Worth(*self._worth(here, np.asarray(body.mw)))
+            reply: Body = Preference(tuple(mw.tolist()), cost, value)
+        elif isinstance(body, TrialCall):
+            reply = Trial(*self._worth(here, np.asarray(body.mw)))
         else:
             return None
         return Message(self.country, OPERATOR, "inform", reply, message.round)

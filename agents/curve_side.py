@@ -11,12 +11,12 @@ from agents.limits import COST_DIGITS, quantum
 from agents.problem import Terms
 from agents.side import Side
 from protocols.auction_messages import (
+    Allotment,
     Consent,
     CostCall,
     CostChange,
     Curve,
     CurveCall,
-    Offer,
     Worth,
     WorthCall,
 )
@@ -27,7 +27,7 @@ from protocols.public import PublicLedger
 class CurveSide(Side):
     """Answers an auctioneer for one country; a level of a curve is one best response."""
 
-    answers: ClassVar[tuple[type[Body], ...]] = (WorthCall, CurveCall, CostCall, Offer)
+    answers: ClassVar[tuple[type[Body], ...]] = (WorthCall, CurveCall, CostCall, Allotment)
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a call of the auctioneer, or keep silent."""
@@ -40,7 +40,7 @@ class CurveSide(Side):
             reply = Curve(tuple(self._amounts_mw(body, here).ravel().tolist()))
         elif isinstance(body, CostCall):
             reply = CostChange(self._cost_change_eur(body.change_mw, here))
-        elif isinstance(body, Offer):
+        elif isinstance(body, Allotment):
             willing = self._cost_change_eur(body.change_mw, here) + body.pay_eur <= 0
             reply, act = Consent(int(willing)), "accept" if willing else "reject"
         else:

@@ -10,12 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.coalitions import (
-    MOST_PLAYERS,
-    LineGains,
-    coalition_scenario,
-    coalitions_of_countries,
-)
 from model.division import shapley
 from model.nucleolus import nucleolus
 from model.settlement import Settled, Settlement
@@ -62,6 +56,14 @@ def _payments_eur(case: Settled, divide: Callable[[np.ndarray], np.ndarray]) -> 
     Coalitions are valued at the scenario's resolution if that takes minutes, else at a coarser one:
     only their proportions count.
     """
+    # When it is needed: listing the rules must not load the modelling tools.
+    from model.coalitions import (
+        MOST_PLAYERS,
+        LineGains,
+        coalition_scenario,
+        coalitions_of_countries,
+    )
+
     game = coalitions_of_countries(LineGains(coalition_scenario(case.world.scenario)))
     if len(game.players) > MOST_PLAYERS:
         raise ScenarioError(

@@ -122,7 +122,7 @@ class CostChange(Body):
 
 
 @dataclass(frozen=True)
-class Offer(Body):
+class Allotment(Body):
     """What the auction gives to a country: change of net import, and the money due for it.
 
     Attributes
@@ -139,7 +139,7 @@ class Offer(Body):
 
 @dataclass(frozen=True)
 class Consent(Body):
-    """Answer to :class:`Offer`: 1 if it leaves the country no worse off by re-solved cost."""
+    """Answer to :class:`Allotment`: 1 if it leaves the country no worse off by re-solved cost."""
 
     discloses: ClassVar[tuple[str, ...]] = ("willing",)
     willing: int
@@ -149,7 +149,7 @@ class Consent(Body):
     ) -> tuple[Evidence, ...]:
         """Whether the change saves what is asked for it."""
         del sender, ledger
-        if not isinstance(question, Offer):
+        if not isinstance(question, Allotment):
             return ()
         least, most = (question.pay_eur, np.inf) if self.willing else (-np.inf, question.pay_eur)
         return (Saving(np.asarray(question.change_mw), least, most),)

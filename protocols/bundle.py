@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from protocols.base import Conversation, Market, Outcome, Protocol
-from protocols.bundle_messages import STEPS, Choice, ProposalCall, Worth, WorthCall
+from protocols.bundle_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
@@ -221,7 +221,7 @@ class ProximalBundle(Protocol):
         ]
         choice = at.plan_mw.copy()
         for country, reply in zip(asked, replies, strict=True):
-            if reply is None or not isinstance(reply.body, Choice):
+            if reply is None or not isinstance(reply.body, Preference):
                 network = network.without(country)
                 continue
             body = reply.body
@@ -263,13 +263,13 @@ class ProximalBundle(Protocol):
                 OPERATOR,
                 country,
                 "call",
-                WorthCall(_numbers(exchange[network.countries.index(country)])),
+                TrialCall(_numbers(exchange[network.countries.index(country)])),
                 round_,
             )
             for country in asked
         ]
         for country, reply in zip(asked, replies, strict=True):
-            if reply is None or not isinstance(reply.body, Worth):
+            if reply is None or not isinstance(reply.body, Trial):
                 network, tried.complete = network.without(country), False
                 continue
             i, body = network.countries.index(country), reply.body

@@ -43,7 +43,7 @@ class ProposalCall(Body):
 
 
 @dataclass(frozen=True)
-class Choice(Body):
+class Preference(Body):
     """Answer to :class:`ProposalCall`: net import, what it costs, what a little more is worth.
 
     Attributes
@@ -69,15 +69,15 @@ class Choice(Body):
 
 
 @dataclass(frozen=True)
-class WorthCall(Body):
+class TrialCall(Body):
     """Asks what a net import beyond the ledger's, MW of each product, is worth."""
 
     mw: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Worth(Body):
-    """Answer to :class:`WorthCall`; numbers as in :class:`Choice`."""
+class Trial(Body):
+    """Answer to :class:`TrialCall`; numbers as in :class:`Preference`."""
 
     discloses: ClassVar[tuple[str, ...]] = ("cost_change_eur", "marginal_value_eur_per_mwh")
     cost_change_eur: float
@@ -88,7 +88,7 @@ class Worth(Body):
     ) -> tuple[Evidence, ...]:
         """Cost change and marginal values where the country was asked."""
         del sender, ledger
-        if not isinstance(question, WorthCall):
+        if not isinstance(question, TrialCall):
             return ()
         return _evidence(question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from protocols.auction_messages import Consent, Curve, CurveCall, Offer, Worth, WorthCall
+from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import OPERATOR, Body, Message, Trade
 from protocols.orders import Match
@@ -203,7 +203,7 @@ class LineAuction(Protocol):
         for line, (lot, mw, price) in offers.items():
             flows = (np.where(lot.forward, 1.0, -1.0) * mw * price) @ hours
             for end, pay in ((0, -flows), (1, flows)):
-                calls[line, end] = Offer(_flat(lot.change_mw(end, mw)), float(pay))
+                calls[line, end] = Allotment(_flat(lot.change_mw(end, mw)), float(pay))
         told = yield from ask(calls, round_)
         consents = {key for key, b in told.items() if isinstance(b, Consent) and b.willing}
         return [line for line in offers if {(line, 0), (line, 1)} <= consents]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.auction_messages import Consent, Curve, CurveCall, Offer, Worth, WorthCall
+from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Cleared, Network, StepCurves
 from protocols.messages import OPERATOR, Body, Message
@@ -212,7 +212,7 @@ class _Auction:
             calls: dict[str, Body] = {}
             for i, c in enumerate(self.market.countries):
                 if change[i].any() or pay_eur[c]:
-                    calls[c] = Offer(tuple(change[i].tolist()), share * pay_eur[c])
+                    calls[c] = Allotment(tuple(change[i].tolist()), share * pay_eur[c])
             told = yield from self._ask(calls)
             willing = {c for c, b in told.items() if isinstance(b, Consent) and b.willing}
             if willing == set(calls):

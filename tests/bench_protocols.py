@@ -32,6 +32,15 @@ from tests.bench_output import quiet
 
 MEUR = 1e6
 FAMILIES = ("flat", "tou", "hourly")
+# Families that are compared unless others are named: blocks are what neighbours contract, and what
+# a market operator or many rounds of prices can clear is hours.
+USUAL = {
+    "bilateral_bids.adaptive": FAMILIES,
+    "bilateral_bids.prototype": ("flat",),
+    "bundle.standard": ("hourly",),
+    "consensus_admm.standard": ("hourly", "tou"),
+    "market_coupling.standard": ("hourly", "tou"),
+}
 BEGIN, END = (f"<!-- python -m tests.bench_protocols: {word} -->" for word in ("begin", "end"))
 HEADS = (
     "protocol", "products", "status", "efficiency", "of ceiling", "gain M EUR/a", "least gain",
@@ -191,7 +200,9 @@ def main(
     protocols: Annotated[
         str | None, typer.Option(help="Names or name.mode, comma separated; all by default.")
     ] = None,
-    products: Annotated[str, typer.Option(help="Families.")] = "hourly,tou,flat",
+    products: Annotated[
+        str | None, typer.Option(help="Families; by default those usual for each protocol.")
+    ] = None,
     scenario: Annotated[str, typer.Option()] = "sapp2030",
     resolution: Annotated[str | None, typer.Option()] = None,
     countries: Annotated[str | None, typer.Option()] = None,
@@ -205,7 +216,9 @@ def main(
     warnings.simplefilter("ignore", FutureWarning)
     everyone = [f"{n}.{m}" for n, modes in protocol_modes().items() for m in modes]
     wanted = protocols.split(",") if protocols else everyone
-    families = tuple(products.split(","))
+    named = tuple(products.split(",")) if products else None
+    rows_wanted = [(m, f) for m in wanted for f in named or USUAL.get(m, ("tou",))]
+    families = tuple(dict.fromkeys(family for _, family in rows_wanted))
     unknown = [f for f in families if f not in FAMILIES]
     if unknown:
         raise typer.BadParameter(f"no product family {unknown[0]!r}; choose of {FAMILIES}")
@@ -218,18 +231,17 @@ def main(
     )
     costs = _planner_costs(options, families)
     rows = []
-    for member in wanted:
-        for family in families:
-            key = content_hash(member, family, options.record(), costs)[:16]
-            kept = cache_folder() / "protocols" / f"{key}.json"
-            if kept.exists() and not fresh:
-                row = Measured(**json.loads(kept.read_text()))
-            else:
-                row = measure(member, family, options, costs)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                write_json(kept, asdict(row))
-            rows.append(row)
-            print("  ".join(row.cells()), file=sys.stderr, flush=True)
+    for member, family in rows_wanted:
+        key = content_hash(member, family, options.record(), costs[family])[:16]
+        kept = cache_folder() / "protocols" / f"{key}.json"
+        if kept.exists() and not fresh:
+            row = Measured(**json.loads(kept.read_text()))
+        else:
+            row = measure(member, family, options, costs)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_json(kept, asdict(row))
+        rows.append(row)
+        print("  ".join(row.cells()), file=sys.stderr, flush=True)
     made = markdown(rows, scenario)
     print(made)
     if page is not None:

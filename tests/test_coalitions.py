@@ -112,7 +112,7 @@ def test_parts_are_those_of_networkx() -> None:
 
 
 def test_connected_coalitions_of_sapp() -> None:
-    """887 connected sets of two countries or more, counted by networkx too."""
+    """767 connected sets of two countries or more, counted by networkx too."""
     scenario = chosen_scenario(RunOptions("sapp2030"))
     graph = model.coalitions.interconnection_graph(scenario)
     nodes = list(graph)
@@ -121,7 +121,7 @@ def test_connected_coalitions_of_sapp() -> None:
         for c in range(1, 1 << len(nodes))
         if len(bits(c)) > 1
     )
-    assert connected == 887
+    assert connected == 767
     assert coalitions_of_countries(LineGains(scenario)).solves_needed() == connected
 
 
