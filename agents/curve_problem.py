@@ -103,19 +103,17 @@ class CurveProblem(PlanningProblem):
         """Best trade at given prices, the smallest if several are equally good.
 
         Products do not couple, so each is a convex function of one quantity on either side of
-        zero. Should the export price exceed the import price the better side is taken.
+        zero, and the blocks of its ladder fill one after the other. Should the first export price
+        exceed the first import price the better side is taken.
         """
         self.solves += 1
         generation = self._demand_mw - np.asarray(exchange_mw, dtype=float)
-        bought = self._best_amount(generation, -1, terms.import_price, terms.import_limit_mw)
-        sold = self._best_amount(generation, +1, -terms.export_price, terms.export_limit_mw)
+        bought, buying = self._fill(generation, -1, *terms.import_ladder)
+        price, limit_mw = terms.export_ladder
+        sold, selling = self._fill(generation, +1, -price, limit_mw)
         both = (bought > 0) & (sold > 0)
-        if both.any():
-            spent_buying = self._expense(generation, -1, terms.import_price, bought)
-            spent_selling = self._expense(generation, +1, -terms.export_price, sold)
-            buy = spent_buying < spent_selling
-            bought = np.where(both & ~buy, 0.0, bought)
-            sold = np.where(both & buy, 0.0, sold)
+        bought = np.where(both & (buying >= selling), 0.0, bought)
+        sold = np.where(both & (buying < selling), 0.0, sold)
         return bought - sold
 
     def _check_shape(self) -> None:
@@ -153,6 +151,19 @@ class CurveProblem(PlanningProblem):
         rate = self._price[inside] + self._slope[inside] * (generation - self._start_mw[inside])
         return np.where(i >= 0, rate, 0.0)
 
+    def _fill(
+        self, generation_mw: np.ndarray, sign: int, price: np.ndarray, limit_mw: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Best amount of each product on one side of a ladder, and its cost and payment, EUR."""
+        amount, paid = np.zeros(len(self._hours)), np.zeros(len(self._hours))
+        for block_price, width in zip(price, limit_mw, strict=True):
+            there = generation_mw + sign * amount[self._product_of] * self._delivery
+            more = self._best_amount(there, sign, block_price, width)
+            amount, paid = amount + more, paid + self._hours * block_price * more
+        change = sign * amount[self._product_of] * self._delivery
+        cost = self.weights_h * self.cost_rate_eur_per_h(generation_mw + change)
+        return amount, self._per_product(cost) + paid
+
     def _best_amount(
         self, generation_mw: np.ndarray, sign: int, price: np.ndarray, limit_mw: np.ndarray
     ) -> np.ndarray:
@@ -180,14 +191,6 @@ class CurveProblem(PlanningProblem):
         paid = self._hours * price
         rounding = 16 * np.finfo(float).eps * (np.abs(own) + np.abs(paid))
         return own + paid < -rounding
-
-    def _expense(
-        self, generation_mw: np.ndarray, sign: int, price: np.ndarray, amount_mw: np.ndarray
-    ) -> np.ndarray:
-        """Cost and payment of each product's amount, EUR."""
-        change = sign * amount_mw[self._product_of] * self._delivery
-        cost = self.weights_h * self.cost_rate_eur_per_h(generation_mw + change)
-        return self._per_product(cost) + self._hours * price * amount_mw
 
     def _per_product(self, per_snapshot: np.ndarray) -> np.ndarray:
         return np.bincount(self._product_of, weights=per_snapshot, minlength=len(self._hours))

@@ -70,9 +70,9 @@ class HotModel:
         self._rows = model.constraints.label_index
         self._nothing = self._solver.update(model, apply=False)
 
-    def column_positions(self, variable: linopy.Variable) -> np.ndarray:
-        """Positions of a variable's columns in the solver, in its flat order."""
-        return np.asarray(self._columns.label_to_pos[variable.labels.values.ravel()])
+    def column_positions(self, labels: np.ndarray) -> np.ndarray:
+        """Positions of variables' columns in the solver."""
+        return np.asarray(self._columns.label_to_pos[labels.ravel()])
 
     def row_positions(self, labels: np.ndarray) -> np.ndarray:
         """Positions of constraint rows in the solver."""

@@ -1,9 +1,9 @@
 """A country's capacity-expansion problem: a PyPSA network kept hot in the solver.
 
-The linopy model is built once. Exchange enters as the right-hand side of the nodal balance. Two
-extra variables per product, import and export, serve best responses and trials around the present
-exchange: fixed at an amount they are the same as a change of the right-hand side, but leave the
-basis of the last response nearly optimal.
+The linopy model is built once. Exchange enters as the right-hand side of the nodal balance. Extra
+variables per product, import and export in blocks, serve best responses and trials around the
+present exchange: fixed at an amount they are the same as a change of the right-hand side, but leave
+the basis of the last response nearly optimal. The first block holds the amount.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from agents.singletons import singleton_rows_to_bounds
 
 BALANCE = "Bus-nodal_balance"
 IMPORT, EXPORT = "trade_import", "trade_export"
+# Longest ladder of prices a problem answers unless told otherwise. Blocks that are not asked for
+# have no width and cost next to nothing: 5 instead of 1 do not show in the time of a re-solve.
+LADDER_BLOCKS = 5
 # Exchange is matched by the trade variables if nothing larger is left over, MW.
 MATCH_MW = 1e-9
 
@@ -39,6 +42,8 @@ class PypsaProblem(PlanningProblem):
         Products the country can respond with.
     policy : PolicyInForce, optional
     solver : {"highs", "gurobi"}
+    blocks : int
+        Longest ladder of prices it can respond to.
     """
 
     def __init__(
@@ -48,11 +53,13 @@ class PypsaProblem(PlanningProblem):
         shape: np.ndarray,
         policy: PolicyInForce | None = None,
         solver: str = "highs",
+        blocks: int = LADDER_BLOCKS,
     ) -> None:
         self.country = country
         self.network = network
         self.policy = policy or PolicyInForce()
         self.shape = shape
+        self.blocks = blocks
         self.weights_h = network.snapshot_weightings.objective.to_numpy(dtype=float)
         self.solves = 0
         self._hours = shape @ self.weights_h
@@ -77,11 +84,14 @@ class PypsaProblem(PlanningProblem):
     def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
         """Best trade at given prices; see :class:`PlanningProblem`."""
         self._place(exchange_mw)
-        bought, sold = _parts(self._fixed_mw)
-        self._set_trade(bought, bought + terms.import_limit_mw, sold, sold + terms.export_limit_mw)
-        self._set_prices(terms.import_price * self._hours, -terms.export_price * self._hours)
+        bought, sold = self._parts(self._fixed_mw)
+        import_price, import_mw = self._padded(*terms.import_ladder)
+        export_price, export_mw = self._padded(*terms.export_ladder)
+        self._set_trade(bought, bought + import_mw, sold, sold + export_mw)
+        self._set_prices(import_price * self._hours, -export_price * self._hours)
         primal = np.asarray(self._run().solution.primal)
         change = (primal[self._import_labels] - bought) - (primal[self._export_labels] - sold)
+        change = change.sum(axis=0)
         self._fix(self._fixed_mw + change)
         return change
 
@@ -116,7 +126,7 @@ class PypsaProblem(PlanningProblem):
 
     def _stand(self, exchange_mw: np.ndarray) -> None:
         self._fix(np.zeros_like(self._fixed_mw))
-        self._set_prices(np.zeros_like(self._hours), np.zeros_like(self._hours))
+        self._set_prices(np.zeros_like(self._prices[0]), np.zeros_like(self._prices[1]))
         self._shift_to_balance(exchange_mw)
 
     def _build(self, solver: str) -> None:
@@ -131,12 +141,10 @@ class PypsaProblem(PlanningProblem):
         self._balance_labels = labels
         self._balance_rows = self._hot.row_positions(labels)
         self._own_demand_mw = balance.rhs.transpose("snapshot", "name").values[:, column].copy()
-        self._import_labels = bought.labels.values
-        self._export_labels = sold.labels.values
-        self._trade_columns = np.concatenate(
-            [self._hot.column_positions(variable) for variable in (bought, sold)]
-        )
-        self._prices = np.zeros(2 * len(self.shape))
+        labels = [v.labels.transpose("block", "product").values for v in (bought, sold)]
+        self._import_labels, self._export_labels = labels
+        self._trade_columns = self._hot.column_positions(np.stack(labels))
+        self._prices = np.zeros((2, self.blocks, len(self.shape)))
         self._fixed_mw = np.zeros(len(self.shape))
         self._balance_mw = np.zeros(len(self.weights_h))
 
@@ -144,7 +152,8 @@ class PypsaProblem(PlanningProblem):
         balance = model.constraints[BALANCE]
         product = xr.DataArray(np.arange(len(self.shape)), dims="product")
         product = product.assign_coords(product=product)
-        zero = xr.zeros_like(product, dtype=float)
+        block = xr.DataArray(np.arange(self.blocks), dims="block")
+        zero = xr.zeros_like(block * product, dtype=float).assign_coords(block=block)
         bought, sold = (
             model.add_variables(lower=zero, upper=zero, name=name) for name in (IMPORT, EXPORT)
         )
@@ -157,7 +166,7 @@ class PypsaProblem(PlanningProblem):
             coords={"product": product, "snapshot": balance.coords["snapshot"]},
             dims=("product", "snapshot"),
         )
-        balance.lhs = balance.lhs + ((bought - sold) * shape).sum("product") * own_bus
+        balance.lhs = balance.lhs + ((bought - sold) * shape).sum(["block", "product"]) * own_bus
         model.objective += (0.0 * bought).sum() + (0.0 * sold).sum()
         return bought, sold
 
@@ -184,8 +193,25 @@ class PypsaProblem(PlanningProblem):
             self._hot.change(rhs=(self._balance_rows[changed], rhs[changed]))
             self._balance_mw = np.array(exchange_mw, dtype=float)
 
+    def _padded(self, price: np.ndarray, limit_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ladder of as many blocks as there are variables; the ones added have no width."""
+        missing = self.blocks - len(price)
+        if missing < 0:
+            raise ValueError(
+                f"{self.country}: asked with {len(price)} blocks of prices, built for "
+                f"{self.blocks}; build the problem with blocks={len(price)}"
+            )
+        rows = ((0, missing), (0, 0))
+        return np.pad(price, rows, mode="edge"), np.pad(limit_mw, rows)
+
+    def _parts(self, amount_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Import and export part of a net amount, held by the first block."""
+        parts = np.zeros((2, self.blocks, len(amount_mw)))
+        parts[0, 0], parts[1, 0] = np.maximum(amount_mw, 0.0), np.maximum(-amount_mw, 0.0)
+        return parts[0], parts[1]
+
     def _fix(self, amount_mw: np.ndarray) -> None:
-        bought, sold = _parts(amount_mw)
+        bought, sold = self._parts(amount_mw)
         self._set_trade(bought, bought, sold, sold)
         self._fixed_mw = np.array(amount_mw, dtype=float)
 
@@ -196,16 +222,16 @@ class PypsaProblem(PlanningProblem):
         least_export: np.ndarray,
         most_export: np.ndarray,
     ) -> None:
-        lower = np.concatenate([least_import, least_export])
-        upper = np.concatenate([most_import, most_export])
+        lower = np.concatenate([least_import, least_export]).ravel()
+        upper = np.concatenate([most_import, most_export]).ravel()
         self._hot.change(bounds=(self._trade_columns, lower, upper))
 
     def _set_prices(self, import_eur_per_mw: np.ndarray, export_eur_per_mw: np.ndarray) -> None:
-        self._prices = np.concatenate([import_eur_per_mw, export_eur_per_mw])
-        self._hot.change(costs=(self._trade_columns, self._prices))
+        self._prices = np.stack([import_eur_per_mw, export_eur_per_mw])
+        self._hot.change(costs=(self._trade_columns, self._prices.ravel()))
 
     def _cost_eur(self, result: Any) -> float:
-        payment = float(self._prices @ np.concatenate(_parts(self._fixed_mw)))
+        payment = float((self._prices * np.stack(self._parts(self._fixed_mw))).sum())
         return float(result.solution.objective) - payment
 
     def _run(self) -> Any:
@@ -217,8 +243,3 @@ class PypsaProblem(PlanningProblem):
                 "check its fleet, policy and load-shedding price"
             )
         return result
-
-
-def _parts(amount_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Import and export part of a net amount."""
-    return np.maximum(amount_mw, 0.0), np.maximum(-amount_mw, 0.0)

@@ -34,20 +34,36 @@ class Plan:
 
 @dataclass(frozen=True)
 class Terms:
-    """Prices and limits at which a country may trade, one entry per product.
+    """Prices at which a country may trade, as a ladder of blocks for each product.
+
+    Imports grow dearer from block to block and exports earn less, so that the blocks fill in
+    order. One block is a price with a limit; several are a price that moves with the amount. With
+    prices ``p + rho * d`` for an amount that deviates by ``d``, a ladder is the piecewise linear
+    form of the quadratic penalty ``p d + rho / 2 d**2``.
 
     Attributes
     ----------
-    import_price, export_price : ndarray, shape (products,)
-        Paid for imports and earned by exports at the country's own border, EUR/MWh.
-    import_limit_mw, export_limit_mw : ndarray, shape (products,)
-        Largest amounts, MW at the country's own border.
+    import_price, export_price : ndarray, shape (blocks, products) or (products,)
+        Paid for imports and earned by exports at the country's own border, EUR/MWh. Import prices
+        do not fall and export prices do not rise from block to block.
+    import_limit_mw, export_limit_mw : ndarray, the same shape
+        Width of each block, MW at the country's own border.
     """
 
     import_price: np.ndarray
     export_price: np.ndarray
     import_limit_mw: np.ndarray
     export_limit_mw: np.ndarray
+
+    @property
+    def import_ladder(self) -> tuple[np.ndarray, np.ndarray]:
+        """Price and width of each import block, both of shape (blocks, products)."""
+        return np.atleast_2d(self.import_price), np.atleast_2d(self.import_limit_mw)
+
+    @property
+    def export_ladder(self) -> tuple[np.ndarray, np.ndarray]:
+        """Price and width of each export block, both of shape (blocks, products)."""
+        return np.atleast_2d(self.export_price), np.atleast_2d(self.export_limit_mw)
 
 
 class PlanningError(RuntimeError):
@@ -91,7 +107,7 @@ class PlanningProblem(ABC):
         exchange_mw : ndarray, shape (snapshots,)
             Net import to start from.
         terms : Terms
-            Prices and limits per product.
+            Ladder of prices and limits per product.
 
         Returns
         -------

@@ -133,3 +133,39 @@ def test_response_is_the_cheapest_trade(problem, exchange, data) -> None:
     for share in np.linspace(0, 1, 11):
         other = (1 - share) * -terms.export_limit_mw + share * terms.import_limit_mw
         assert expense(best) <= expense(other) + 1e-6 * (1 + abs(expense(other)))
+
+
+@given(problems(), exchanges, st.data())
+@settings(max_examples=40, deadline=None)
+def test_ladder_fills_its_blocks_in_order_of_price(problem, exchange, data) -> None:
+    blocks = st.lists(st.floats(0, 60), min_size=3, max_size=3).map(np.array)
+    price, rise, fall = data.draw(blocks), data.draw(blocks), data.draw(blocks)
+    width = np.array([data.draw(blocks), data.draw(blocks)])
+    terms = Terms(
+        np.array([price + 0.1, price + 0.1 + rise]),
+        np.array([price, price - fall]),
+        width,
+        width[::-1],
+    )
+
+    def expense(amount: np.ndarray) -> float:
+        bought, sold = np.maximum(amount, 0.0), np.maximum(-amount, 0.0)
+        total = problem.cost(exchange + amount @ PRODUCTS.shape)
+        for sign, part, price, limit in (
+            (1.0, bought, terms.import_price, terms.import_limit_mw),
+            (-1.0, sold, terms.export_price, terms.export_limit_mw),
+        ):
+            first = np.minimum(part, limit[0])
+            total += sign * (price[0] * first + price[1] * (part - first)) @ PRODUCTS.hours
+        return total
+
+    best = problem.respond(exchange, terms)
+    low, high = -terms.export_limit_mw.sum(axis=0), terms.import_limit_mw.sum(axis=0)
+    assert (best <= high + 1e-9).all()
+    assert (best >= low - 1e-9).all()
+    # Products do not couple, so that trying each alone finds every better trade.
+    for k in range(len(PRODUCTS)):
+        for amount in np.linspace(low[k], high[k], 23):
+            other = best.copy()
+            other[k] = amount
+            assert expense(best) <= expense(other) + 1e-6 * (1 + abs(expense(other)))
