@@ -53,7 +53,8 @@ class Bidder(Side):
     def _interest(self, call: InterestCall, ledger: PublicLedger) -> Interest:
         # By convexity one subgradient that sees no gain proves that no amount gains, so that a
         # country without interest need not solve anything.
-        value = self.valuation.marginal_value(ledger.exchange_mw(self.country))
+        port = ledger.port_of(self.country, call.path[1])
+        value = self.valuation.marginal_value(ledger.exchange_mw(self.country), port)
         import_price, export_price, _ = self._border_prices(call, ledger)
         side = np.where(value > import_price, 1, np.where(value < export_price, -1, 0))
         return Interest(tuple(int(s) for s in side))
@@ -66,7 +67,8 @@ class Bidder(Side):
             import_limit_mw=np.asarray(call.receive_limit_mw) * arriving,
             export_limit_mw=np.asarray(call.send_limit_mw),
         )
-        change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
+        port = ledger.port_of(self.country, call.path[1])
+        change = self.valuation.respond(ledger.exchange_mw(self.country), terms, port)
         mw = np.where(change > 0, change / arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
         quantum = _quantum(largest, WISH_DIGITS)
@@ -93,7 +95,7 @@ class Bidder(Side):
         products = self.valuation.products
         little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
         effect = ledger.effect(path, np.full(len(products), little_mw))
-        return products.average(effect.exchange_mw[path[-1]]) / little_mw
+        return products.average(effect.delivered_mw) / little_mw
 
     def _limit(self, call: LimitCall, ledger: PublicLedger) -> Limit:
         here = ledger.exchange_mw(self.country)

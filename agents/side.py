@@ -18,14 +18,21 @@ class Effect(Typing):
 
     @property
     def exchange_mw(self) -> dict[str, np.ndarray]:
-        """Change of net import by country, MW per snapshot."""
+        """Change of net import by country, MW per snapshot of every port."""
+
+    @property
+    def delivered_mw(self) -> np.ndarray:
+        """What arrives at the end of the path, MW per snapshot."""
 
 
 class PublicLedger(Typing):
     """What a country can read of the market's ledger."""
 
     def exchange_mw(self, country: str) -> np.ndarray:
-        """Net import of a country, MW per snapshot."""
+        """Net import of a country, MW per snapshot of every port."""
+
+    def port_of(self, country: str, neighbour: str) -> int:
+        """Port of a country at which the interconnector to a neighbour lands."""
 
     def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
         """Changes that a delivery along a path makes."""

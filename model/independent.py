@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pypsa
 
-from agents.policy import PolicyInForce
+from agents.policy import Policy, PolicyInForce
 from model import tables
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
@@ -49,6 +49,10 @@ def negotiate_slices(
     """
     if not world.networks:
         raise ScenarioError("--decomposition independent needs PyPSA countries, not cost curves")
+    if world.scenario.settings.kind == "network":
+        raise ScenarioError(
+            "--decomposition independent is not made for network files; leave it out"
+        )
     ledger = Ledger(world.graph, world.products)
     names = tuple(dict.fromkeys(world.products.slices))
     status, notes = "agreed", []
@@ -104,7 +108,9 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
     )
     share = float(products.weights_h.sum()) / HOURS_PER_YEAR
     networks = {c: _cut(n, columns, share) for c, n in world.networks.items()}
-    policies = {c: _scaled(p, share) for c, p in world.policies.items()}
+    policies: dict[str, Policy] = {
+        c: _scaled(p, share) for c, p in world.policies.items() if isinstance(p, PolicyInForce)
+    }
     return NegotiationModel(
         pypsa_problems(networks, policies, products, options.solver),
         world.graph,

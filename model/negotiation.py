@@ -169,7 +169,9 @@ class NegotiationModel(mesa.Model):
         number = self.steps - 1
         plans = self._each(lambda agent: agent.optimise(self.ledger))
         self._each(lambda agent: agent.value(self.protocol, self.ledger))
-        marginal_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
+        marginal_values = {
+            c: self.products.average(p.mean_price_eur_per_mwh) for c, p in plans.items()
+        }
         before = {c: p.cost_eur for c, p in plans.items()}
 
         pending = self.ledger.copy()
@@ -267,7 +269,9 @@ class NegotiationModel(mesa.Model):
         return "running"
 
     def _fingerprint(self) -> str:
-        flows = np.concatenate([np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values()])
+        flows = np.concatenate(
+            [np.zeros(0), *(np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values())]
+        )
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
     def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -161,7 +161,7 @@ class _Run:
 
     def _conclude(self, world: World, ledger: Ledger, status: str, note: str) -> dict[str, Any]:
         exchanges = {
-            "autarky": {c: np.zeros(len(world.snapshots)) for c in world.countries},
+            "autarky": {c: np.zeros_like(ledger.exchange_mw(c)) for c in world.countries},
             "negotiated": {c: ledger.exchange_mw(c) for c in world.countries},
         }
         flows = {"negotiated": ledger.flows_mw}
@@ -213,7 +213,7 @@ class _Run:
                 problem = world.problems[country]
                 plan = problem.solve(mw)
                 plans[case][country] = plan
-                prices.append(tables.prices_table(case, world, country, plan.price_eur_per_mwh, mw))
+                prices.append(tables.prices_table(case, world, country, plan))
                 if isinstance(problem, PypsaProblem):
                     solved[country] = problem.solved_network(mw)
                     capacities.append(tables.capacities_table(case, country, solved[country]))
