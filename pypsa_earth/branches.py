@@ -107,14 +107,14 @@ def _least(n: pypsa.Network, component: str, name: str, attribute: str) -> float
     series = n.c[component].dynamic.get(attribute)
     if series is not None and name in series:
         return float(series[name].min())
-    return float(n.c[component].static.at[name, attribute])
+    return float(n.c[component].static.loc[name, attribute])
 
 
 def _most(n: pypsa.Network, component: str, name: str, attribute: str) -> float:
     series = n.c[component].dynamic.get(attribute)
     if series is not None and name in series:
         return float(series[name].max())
-    return float(n.c[component].static.at[name, attribute])
+    return float(n.c[component].static.loc[name, attribute])
 
 
 def interconnectors(

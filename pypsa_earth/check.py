@@ -13,6 +13,7 @@ import pandas as pd
 import pypsa
 
 from pypsa_earth.branches import cross_border, is_solved
+from pypsa_earth.carriers import undefined_carriers
 from pypsa_earth.countries import (
     BRANCHES,
     ONE_PORTS,
@@ -259,10 +260,12 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
         yield Finding(
             "the file is solved", advice="its noise on costs and its load shedding are kept as is"
         )
-    undefined = _undefined_carriers(n)
+    undefined = undefined_carriers(n)
     if undefined:
         yield Finding(
-            f"{len(undefined)} carriers are not defined", _some(undefined), "they get a grey colour"
+            f"{len(undefined)} carriers are not defined",
+            _some(undefined),
+            "the configuration's colours, else grey",
         )
     units = n.storage_units[n.storage_units.carrier == "hydro"].index
     dry = [u for u in units if u not in n.storage_units_t.inflow.columns]
@@ -301,15 +304,6 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
         )
     if len(shedding_generators(n)) == 0:
         yield Finding("no load shedding in the file", advice="it is added (network.load_shedding)")
-
-
-def _undefined_carriers(n: pypsa.Network) -> list[str]:
-    used: set[str] = set()
-    for component in (*ONE_PORTS, *BRANCHES, "Bus"):
-        static = n.c[component].static
-        if "carrier" in static:
-            used |= set(static.carrier.dropna().astype(str))
-    return sorted(used - set(n.carriers.index) - {""})
 
 
 def _country_warnings(
@@ -358,7 +352,7 @@ def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
     if len(grows):
         yield Finding(
             f"{len(grows)} cross-border branches are extendable",
-            _some(grows.name),
+            _some(grows["name"]),
             "the countries negotiate over the capacity they have, which stays",
         )
     other = table[table.kind != "electric"]
@@ -373,7 +367,7 @@ def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
     if len(gains):
         yield Finding(
             f"{len(gains)} lossy links run both ways",
-            _some(gains.name),
+            _some(gains["name"]),
             "PyPSA would gain energy on the way back; here it is lost both ways",
         )
 

@@ -26,6 +26,8 @@ class NationalValues(BaseModel):
         Conventional capacity must exceed peak load by this share (option SAFE).
     ccl_mw : dict of str to pair of float
         Least and most extendable capacity by carrier (option CCL), MW; None for no limit.
+    operational_reserve : triple of float, optional
+        Shares of load and of renewable supply, and MW; instead of the file's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class NationalValues(BaseModel):
         "biomass",
     )
     ccl_mw: dict[str, tuple[NonNegative | None, NonNegative | None]] = {}
+    operational_reserve: tuple[NonNegative, NonNegative, NonNegative] | None = None
 
 
 def read_national(path: str) -> dict[str, NationalValues]:

@@ -6,7 +6,7 @@ all lie in the country.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import linopy
 import numpy as np
@@ -75,7 +75,7 @@ class NationalRules:
     eq_by_country: bool = True
     res_share: float | None = None
     reserve: tuple[float, float, float] | None = None
-    values: NationalValues = NationalValues()
+    values: NationalValues = field(default_factory=NationalValues)
 
     def add_to(self, n: pypsa.Network, country: str) -> None:
         """Add all rules to ``n.model``."""
@@ -238,7 +238,7 @@ def equity(own: Own, share: float, by_country: bool) -> None:
             hours = n.snapshot_weightings.stores
             need -= float(n.storage_units_t.inflow[fed].mul(hours, axis=0).sum().sum())
             spill = n.model.variables["StorageUnit-spill"]
-            known = [u for u in fed if u in spill.coords["name"].values]
+            known = [u for u in fed if u in set(spill.coords["name"].to_index())]
             if known:
                 supply = supply - own.energy("StorageUnit-spill", pd.Series(1.0, known), "stores")
         own.add(supply >= need, f"equity {name}")
@@ -270,7 +270,10 @@ def renewable_share(own: Own, share: float) -> None:
 
 
 def operational_reserve(own: Own, load_share: float, vres_share: float, fixed_mw: float) -> None:
-    """Spare capacity of generators in every snapshot, as in GenX: for load, renewables and an outage."""
+    """Spare capacity of generators in every snapshot: for load, renewables and an outage.
+
+    As GenX and PyPSA-Earth formulate it; generators that shed load can stand by too.
+    """
     n, model = own.n, own.n.model
     static = own.static("Generator")
     static = static[static.carrier != DISPOSAL]

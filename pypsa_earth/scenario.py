@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from pypsa_earth import shedding
 from pypsa_earth.branches import cross_border, interconnectors, is_solved
+from pypsa_earth.carriers import define_carriers
 from pypsa_earth.check import Report, check
 from pypsa_earth.countries import country_of_bus, is_electric, load_mwh
 from pypsa_earth.national import read_national
@@ -32,6 +33,7 @@ __all__ = [
     "country_parts",
     "inspected",
     "network_scenario",
+    "source_of",
 ]
 
 # Settings that mean something for a network file; costs, demand and the like are in the file.
@@ -95,6 +97,11 @@ def network_scenario(
         raise ScenarioError(f"--set {key}: {explain(first, key)}") from None
 
 
+def source_of(path: str | Path, overrides: Mapping[str, object]) -> NetworkFile:
+    """Which file is read, and how, of all that was asked for."""
+    return _sort(find_network(path), overrides)[0]
+
+
 def country_parts(scenario: Scenario) -> dict[str, CountryPart]:
     """Networks and rules of the countries of a scenario that describes a network file.
 
@@ -145,6 +152,7 @@ def inspected(
     report = check(n, options, countries, national)
     if not report.errors:
         shedding.normalise(n)
+        define_carriers(n)
         if not is_solved(n):
             _clip(n, options)
         if source.load_shedding == "off":
@@ -176,11 +184,10 @@ def _sort(
     options: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     changes = []
+    names = [name for name in NetworkFile.model_fields if name not in ("path", "sha256")]
+    known = [f"network.{name}" for name in names]
     for key, value in overrides.items():
         parts = key.split(".")
-        known = [
-            f"network.{name}" for name in NetworkFile.model_fields if name not in ("path", "sha256")
-        ]
         if parts[0] == "network" and len(parts) == 2 and key in known:
             options[parts[1]] = str(value)
         elif parts[0] == "interconnectors" and len(parts) == 3:
@@ -225,9 +232,12 @@ def _clip(n: pypsa.Network, options: FileOptions) -> None:
     """Small availabilities and inflows count as zero, as when PyPSA-Earth solves."""
     if options.clip <= 0:
         return
-    for series in (n.generators_t.p_max_pu, n.generators_t.p_min_pu, n.storage_units_t.inflow):
-        if len(series.columns):
-            series.where(series > options.clip, 0.0, inplace=True)
+    for dynamic, attribute in (
+        (n.generators_t, "p_max_pu"),
+        (n.generators_t, "p_min_pu"),
+        (n.storage_units_t, "inflow"),
+    ):
+        dynamic[attribute] = dynamic[attribute].where(dynamic[attribute] > options.clip, 0.0)
 
 
 def _landing_buses(scenario: Scenario, country: str) -> list[str]:

@@ -106,7 +106,7 @@ def add_disposal(
         bus=buses,
         carrier=DISPOSAL,
         sign=-1.0,
-        p_nom=bound + float(n.generators.p_nom_max.where(n.generators.p_nom_max < 1e7).sum()),
+        p_nom=bound + float(n.generators.p_nom.sum() + n.storage_units.p_nom.sum()),
         marginal_cost=price_eur_per_mwh,
     )
 

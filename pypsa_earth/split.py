@@ -154,7 +154,7 @@ def national_rules(
             eq_share=options.eq_share,
             eq_by_country=options.eq_by_country,
             res_share=options.res_share,
-            reserve=options.reserve,
+            reserve=own.operational_reserve or options.reserve,
             values=own,
         )
     return rules

@@ -1,0 +1,135 @@
+"""Results in PyPSA's own terms: trades on the original lines, networks and tables by country."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pypsa
+
+from agents.network import DISPOSAL
+from pypsa_earth.branches import cross_border
+from scenarios.schema import Interconnector
+
+
+def on_original_branches(
+    n: pypsa.Network,
+    original: pypsa.Network,
+    edges: tuple[Interconnector, ...],
+    flows_mw: Mapping[str, np.ndarray],
+    trade_carrier: str,
+) -> pypsa.Network:
+    """Put negotiated flows on the lines and links that crossed the borders in the file.
+
+    Parameters
+    ----------
+    n : pypsa.Network
+        Negotiated outcome, joined by Links of ``trade_carrier``.
+    original : pypsa.Network
+        The network that was split.
+    edges : tuple of Interconnector
+    flows_mw : mapping of str to ndarray
+        Net flow of each interconnector at the sending end, positive from the alphabetically first
+        country.
+    trade_carrier : str
+
+    Returns
+    -------
+    pypsa.Network
+        Solved: statistics and plots of PyPSA work on it. Branches between the same two buses
+        share their flow by capacity. Flows are negotiated, not those of Kirchhoff's laws, so
+        ``n.optimize()`` would change them.
+    """
+    joined = n.copy()
+    joined.name = original.name or n.name
+    joined.remove("Link", joined.links.index[joined.links.carrier == trade_carrier])
+    table = cross_border(original)
+    table = table[table.kind == "electric"]
+    flows = _branch_flows(table, edges, flows_mw, len(n.snapshots))
+    for component, rows in table.groupby("component"):
+        _add_branches(joined, original, str(component), list(rows.name), flows)
+    joined.meta = dict(original.meta or {})
+    joined._objective = n._objective
+    return joined
+
+
+def _branch_flows(
+    table: pd.DataFrame,
+    edges: tuple[Interconnector, ...],
+    flows_mw: Mapping[str, np.ndarray],
+    snapshots: int,
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Power into either end of every branch, by component and name."""
+    flows = {
+        (r.component, r.Index): (np.zeros(snapshots), np.zeros(snapshots))
+        for r in table.set_index("name").itertuples()
+    }
+    for edge in edges:
+        net = flows_mw[edge.name]
+        for strand in edge.branches:
+            ends = {strand.bus_a, strand.bus_b}
+            same = table[[{r.bus0, r.bus1} == ends for r in table.itertuples()]]
+            for way, mw in ((True, np.maximum(net, 0.0)), (False, np.maximum(-net, 0.0))):
+                sent = mw * strand.share
+                first = strand.bus_a if way else strand.bus_b
+                forward = same.bus0 == first
+                capacity = same.ntc_fwd_mw.where(forward, same.ntc_bwd_mw)
+                if capacity.sum() <= 0:
+                    continue
+                for index, part in (capacity / capacity.sum()).items():
+                    out, received = sent * part, -(1 - edge.loss) * sent * part
+                    p0, p1 = flows[same.component[index], same.name[index]]
+                    if forward[index]:
+                        p0 += out
+                        p1 += received
+                    else:
+                        p1 += out
+                        p0 += received
+    return flows
+
+
+def _add_branches(
+    n: pypsa.Network,
+    original: pypsa.Network,
+    component: str,
+    names: list[str],
+    flows: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+) -> None:
+    static = original.c[component].static.loc[names]
+    static = static.drop(columns=[c for c in static if c in ("sub_network",)])
+    n.add(component, names, **{column: static[column] for column in static})
+    nominal = "p_nom" if component == "Link" else "s_nom"
+    frame = n.c[component].static
+    grown = frame.loc[names, f"{nominal}_extendable"].astype(bool)
+    kept = frame.loc[names, [nominal, f"{nominal}_min"]].max(axis=1)
+    frame.loc[names, f"{nominal}_opt"] = kept.where(grown, frame.loc[names, nominal])
+    for end, attribute in enumerate(("p0", "p1")):
+        series = pd.DataFrame({name: flows[component, name][end] for name in names}, n.snapshots)
+        dynamic = n.c[component].dynamic
+        dynamic[attribute] = pd.concat(
+            [dynamic[attribute].drop(columns=names, errors="ignore"), series], axis=1
+        )
+
+
+def statistics_by_country(n: pypsa.Network) -> pd.DataFrame:
+    """``n.statistics`` by component, country and carrier, disposal left out."""
+    table: pd.DataFrame = n.statistics(groupby=["country", "carrier"])
+    own = table.index.get_level_values("carrier")
+    return table[~own.isin([DISPOSAL, "Disposal"])]
+
+
+def write_countries(folder: Path, networks: Mapping[str, pypsa.Network]) -> list[Path]:
+    """Write one netCDF file and one table of statistics per country.
+
+    The folder is made; files in it are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for country, n in networks.items():
+        place = folder / f"{country}.nc"
+        n.export_to_netcdf(str(place))
+        statistics_by_country(n).to_csv(folder / f"{country}-statistics.csv")
+        written.append(place)
+    return written
