@@ -15,13 +15,16 @@ ELECTRIC = {"AC", "DC", "low voltage", ""}
 def country_of_bus(n: pypsa.Network) -> pd.Series:
     """Country code of every bus; empty where there is none.
 
-    A bus without one (a hydrogen or battery bus, say) takes that of the buses it is connected to,
-    if they all lie in the same country.
+    A bus without one (a hydrogen or battery bus, say) takes that of the bus it is named after, as
+    ``NG1 0 H2`` is after ``NG1 0``; else that of the buses it is connected to, if they all lie in
+    the same country.
     """
     if "country" not in n.buses:
         return pd.Series("", index=n.buses.index)
     code = n.buses.country.astype(object).where(n.buses.country.notna(), "").astype(str).str.strip()
     code = code.where(~code.str.lower().isin(_MISSING), "")
+    for bus in code.index[code == ""]:
+        code.loc[bus] = code.get(str(bus).rpartition(" ")[0], "")
     while (code == "").any():
         found = _from_neighbours(n, code)
         if not len(found):

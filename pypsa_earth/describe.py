@@ -16,6 +16,15 @@ from pypsa_earth.countries import BRANCHES, ONE_PORTS, country_of_bus, is_electr
 from pypsa_earth.options import FileOptions, file_options
 from pypsa_earth.scenario import inspected, source_of
 
+_SHORT = {
+    "Generator": "gen",
+    "StorageUnit": "stor",
+    "Store": "store",
+    "Line": "line",
+    "Link": "link",
+    "Transformer": "trafo",
+}
+
 
 @dataclass
 class Description:
@@ -77,17 +86,17 @@ def _country(n: pypsa.Network, country: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "country": country,
         "buses": len(own),
-        "of the grid": int((is_electric(n) & (code == country)).sum()),
-        "demand GWh": float(energy[energy.index.isin(own)].sum()) / 1e3,
+        "on grid": int((is_electric(n) & (code == country)).sum()),
+        "GWh": float(energy[energy.index.isin(own)].sum()) / 1e3,
     }
     shed = set(shedding.shedding_generators(n))
     for component in ONE_PORTS[:1] + ONE_PORTS[2:4]:
         static = n.c[component].static
         inside = static.index[static.bus.isin(own)]
-        row[f"{component}s"] = len(set(inside) - shed)
+        row[_SHORT[component]] = len(set(inside) - shed)
     for component in BRANCHES:
         static = n.c[component].static
-        row[f"{component}s"] = int((static.bus0.isin(own) & static.bus1.isin(own)).sum())
+        row[_SHORT[component]] = int((static.bus0.isin(own) & static.bus1.isin(own)).sum())
     return row
 
 

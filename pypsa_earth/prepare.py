@@ -229,7 +229,8 @@ def run_snakemake(call: Call) -> Path:
     done = subprocess.run(call.command, cwd=call.folder, env=environment, check=False)
     if done.returncode != 0:
         raise ScenarioError(
-            f"snakemake ended with code {done.returncode}; its log is in {call.folder}/.snakemake/log"
+            f"snakemake ended with code {done.returncode}; "
+            f"its log is in {call.folder}/.snakemake/log"
         )
     made = call.folder / call.target
     if not made.is_file():

@@ -22,8 +22,8 @@ DEFAULT_PRICE_EUR_PER_MWH = 1000.0
 def shedding_generators(n: pypsa.Network) -> pd.Index:
     """Generators that stand for load shedding, whatever the convention."""
     carrier = n.generators.carrier.fillna("")
-    names = n.generators.index.to_series()
-    unnamed = (carrier == "") & (names.str.endswith((" load", " load shedding")))
+    ends = [str(name).endswith((" load", " load shedding")) for name in n.generators.index]
+    unnamed = (carrier == "") & np.array(ends, dtype=bool)
     return n.generators.index[carrier.isin(SHEDDING_CARRIERS) | unnamed]
 
 

@@ -231,8 +231,8 @@ class NetworkFile(Row):
 
     ``window`` names the snapshots kept: empty for all, ``168`` for the first so many, ``24:192``
     for positions, ``2013-07-01..2013-07-07`` for days. ``weights`` says what becomes of the hours
-    that snapshots stand for: ``auto`` keeps the sum of the file when time is cut, ``rescale`` makes it
-    8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
+    that snapshots stand for: ``auto`` keeps the sum of the file when time is cut, ``rescale``
+    makes it 8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
     are shared out, ``transmission_limit`` what becomes of a limit on grid expansion, ``national``
     names a YAML file of national values. ``load_shedding`` is ``auto`` (that of the file, else
     added at the price its configuration names), ``off``, or a price in EUR/MWh.
