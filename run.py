@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from model.options import RunOptions
 from model.reporting import Reporter
+from pypsa_earth.commands import inspect, prepare
 from scenarios.errors import ScenarioError
 from viz.console import ConsoleReporter, make_console, print_choices, print_line, print_summary
 
@@ -70,6 +71,14 @@ def negotiate(
     scenario: Annotated[
         str | None,
         typer.Option(help="Built-in scenario or path of a folder.", rich_help_panel=_WHAT),
+    ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="PyPSA network (.nc) with a country per bus, instead of a scenario.",
+            metavar="FILE.nc",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     protocol: Annotated[
         str | None,
@@ -219,7 +228,7 @@ def negotiate(
         return
     changes = _parse_set(set_) or {}
     given: dict[str, Any] = {
-        "scenario": scenario,
+        "scenario": _what(scenario, network),
         "protocol": protocol,
         "mode": mode,
         "products": products,
@@ -249,6 +258,17 @@ def negotiate(
         raise typer.Exit(_negotiate(given))
     else:
         typer.echo(ctx.get_help())
+
+
+def _what(scenario: str | None, network: Path | None) -> str | None:
+    """Scenario or network file, not both."""
+    if network is None:
+        return scenario
+    if scenario is not None:
+        raise ScenarioError("give --scenario or --network, not both")
+    from pypsa_earth.names import as_network_file
+
+    return as_network_file(network)
 
 
 def _negotiate(given: dict[str, Any]) -> int:
@@ -371,6 +391,9 @@ def _parse_strategies(items: list[str] | None) -> dict[str, str] | None:
         found[country.strip()] = name.strip()
     return found or None
 
+
+app.command()(inspect)
+app.command()(prepare)
 
 if __name__ == "__main__":
     app(prog_name="python run.py")

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pypsa
 
 from agents.planning import PypsaProblem
 from agents.problem import Plan, PlanningError
 from model import tables
 from model.engine import Tally
+from model.joint import TRADE
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
@@ -26,6 +28,7 @@ from model.reporting import Reporter
 from model.settlement import SETTLEMENTS, Settled, settle
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
+from pypsa_earth.results import in_words, write_results
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class _Run:
         self.options: RunOptions = records.options
         self.reporter = reporter
         self.timings_s: dict[str, float] = dict(records.timings())
+        self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
 
     def carry_out(self) -> dict[str, Any]:
@@ -182,7 +186,7 @@ class _Run:
                 plans["autarky"],
                 plans["negotiated"],
                 status,
-                note,
+                "; ".join(filter(None, [note, *self._notes])),
                 planner_cost,
                 self._lower_bound_eur,
             )
@@ -220,6 +224,8 @@ class _Run:
             if case == "negotiated" and solved:
                 network = outcome_network(solved, world.graph, ledger)
                 network.export_to_netcdf(str(self.records.network_path))
+                if world.scenario.settings.kind == "network":
+                    self._write_network_results(world, ledger, network, solved)
         final = {
             "prices": pd.concat(prices, ignore_index=True),
             "flows": pd.concat(
@@ -231,6 +237,26 @@ class _Run:
             final["capacities"] = pd.concat(capacities, ignore_index=True)
         self.records.write_final(final)
         return plans
+
+    def _write_network_results(
+        self,
+        world: World,
+        ledger: Ledger,
+        network: pypsa.Network,
+        solved: dict[str, pypsa.Network],
+    ) -> None:
+        """Write what users of a network file expect, and say what its lines could carry."""
+        with self._timed("power flow"):
+            carried = write_results(
+                self.records.path,
+                world.scenario,
+                network,
+                solved,
+                ledger.flows_mw,
+                {c: ledger.net_import_mw(c) for c in world.countries},
+                TRADE,
+            )
+        self._notes.append(in_words(carried))
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -21,56 +21,16 @@ from scenarios.errors import ScenarioError, did_you_mean
 
 SAPP_CONFIG = Path(__file__).with_name("config.sapp.yaml")
 # Top-level keys of PyPSA-Earth v0.7.0's config.default.yaml that a configuration may hold.
-KNOWN_KEYS = frozenset(
-    [
-        "version",
-        "tutorial",
-        "logging",
-        "results_dir",
-        "summary_dir",
-        "costs_dir",
-        "foresight",
-        "countries",
-        "enable",
-        "custom_rules",
-        "run",
-        "scenario",
-        "snapshots",
-        "crs",
-        "download_osm_data_nprocesses",
-        "augmented_line_connection",
-        "cluster_options",
-        "build_shape_options",
-        "clean_osm_data_options",
-        "build_osm_network",
-        "base_network",
-        "load_options",
-        "co2_budget",
-        "electricity",
-        "lines",
-        "links",
-        "transformers",
-        "atlite",
-        "renewable",
-        "costs",
-        "monte_carlo",
-        "solving",
-        "plotting",
-        "sector",
-        "policy_config",
-        "export",
-        "fossil_reserves",
-        "existing_capacities",
-        "demand_data",
-        "custom_data",
-        "industry",
-        "H2_network",
-        "H2_network_limit",
-        "clustering",
-        "solar_thermal",
-        "databundles",
-    ]
-)
+_KEYS = """
+version tutorial logging results_dir summary_dir costs_dir foresight countries enable
+custom_rules run scenario snapshots crs download_osm_data_nprocesses sector policy_config
+augmented_line_connection cluster_options build_shape_options clean_osm_data_options export
+build_osm_network base_network load_options co2_budget electricity lines links transformers
+atlite renewable costs monte_carlo solving plotting fossil_reserves existing_capacities
+demand_data custom_data industry H2_network H2_network_limit clustering solar_thermal
+databundles
+"""
+KNOWN_KEYS = frozenset(_KEYS.split())
 _NEEDED = ("countries", "scenario", "snapshots")
 
 
