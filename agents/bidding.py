@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
+from agents.limits import least_payment_eur, quantum
 from agents.problem import Terms
-from agents.side import PublicLedger, Side
+from agents.side import Side
 from protocols.messages import (
     Body,
     Interest,
@@ -18,13 +20,11 @@ from protocols.messages import (
     Wish,
     WishCall,
 )
+from protocols.public import BorderPrices, PublicLedger, border_prices
 
-# Amounts are said with so many binary digits, so that the solver's noise is not taken for gain,
-# whatever the units of money and power.
-COST_DIGITS = 30
+# Wishes are said with so many binary digits, so that the solver's noise is not taken for a wish,
+# whatever the unit of power.
 WISH_DIGITS = 20
-# Small against any line: how much of a little more arrives at the end of a path, share of a line.
-LITTLE = 2.0**-20
 
 
 class Bidder(Side):
@@ -44,7 +44,8 @@ class Bidder(Side):
         if isinstance(body, LimitCall):
             first = body.legs[0].path
             path = first if first[0] == self.country else first[::-1]
-            return self._reply(message, path[-1], path[1:-1], self._limit(body, ledger))
+            limit = least_payment_eur(self.country, self.valuation, body.legs, ledger)
+            return self._reply(message, path[-1], path[1:-1], Limit(limit))
         return None
 
     def _reply(self, message: Message, receiver: str, via: tuple[str, ...], body: Body) -> Message:
@@ -55,64 +56,31 @@ class Bidder(Side):
         # country without interest need not solve anything.
         port = ledger.port_of(self.country, call.path[1])
         value = self.valuation.marginal_value(ledger.exchange_mw(self.country), port)
-        import_price, export_price, _ = self._border_prices(call, ledger)
-        side = np.where(value > import_price, 1, np.where(value < export_price, -1, 0))
+        here = self._border_prices(call, ledger)
+        side = np.where(value > here.import_price, 1, np.where(value < here.export_price, -1, 0))
         return Interest(tuple(int(s) for s in side))
 
     def _wish(self, call: WishCall, ledger: PublicLedger) -> Wish:
-        import_price, export_price, arriving = self._border_prices(call, ledger)
+        here = self._border_prices(call, ledger)
         terms = Terms(
-            import_price=import_price,
-            export_price=export_price,
-            import_limit_mw=np.asarray(call.receive_limit_mw) * arriving,
+            import_price=here.import_price,
+            export_price=here.export_price,
+            import_limit_mw=np.asarray(call.receive_limit_mw) * here.arriving,
             export_limit_mw=np.asarray(call.send_limit_mw),
         )
         port = ledger.port_of(self.country, call.path[1])
         change = self.valuation.respond(ledger.exchange_mw(self.country), terms, port)
-        mw = np.where(change > 0, change / arriving, change)
+        mw = np.where(change > 0, change / here.arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
-        quantum = _quantum(largest, WISH_DIGITS)
-        return Wish(tuple((np.round(mw / quantum) * quantum).tolist()))
+        step = quantum(largest, WISH_DIGITS)
+        return Wish(tuple((np.round(mw / step) * step).tolist()))
 
-    def _border_prices(
-        self, call: InterestCall | WishCall, ledger: PublicLedger
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Import and export price at the own border, EUR/MWh, and the share that arrives here."""
-        posted = np.asarray(call.price_eur_per_mwh)
-        inward = call.path[::-1]
-        arriving = self._arriving_share(inward, ledger)
-        charges = sum(ledger.wheeling_eur_per_mwh(inward).values())
-        if call.border == self.country:
-            import_price, export_price = posted + charges / arriving, posted
-        else:
-            import_price = (posted + charges) / arriving
-            export_price = posted * self._arriving_share(call.path, ledger)
+    def _border_prices(self, call: InterestCall | WishCall, ledger: PublicLedger) -> BorderPrices:
+        """Prices at the own border, moved apart by the least gain."""
+        here = border_prices(self.country, call.path, call.price_eur_per_mwh, call.border, ledger)
         gain = call.least_gain_eur_per_mwh
-        return import_price + gain / arriving, export_price - gain, arriving
-
-    def _arriving_share(self, path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
-        """MW that arrive at the end of a path per MW sent, at present flows (shape: products)."""
-        products = self.valuation.products
-        little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
-        effect = ledger.effect(path, np.full(len(products), little_mw))
-        return products.average(effect.delivered_mw) / little_mw
-
-    def _limit(self, call: LimitCall, ledger: PublicLedger) -> Limit:
-        here = ledger.exchange_mw(self.country)
-        there, charges = here, 0.0
-        for leg in call.legs:
-            mw = np.asarray(leg.mw)
-            there = there + ledger.effect(leg.path, mw).exchange_mw[self.country]
-            if leg.path[-1] == self.country:
-                energy = float(mw @ self.valuation.products.hours)
-                charges += energy * sum(ledger.wheeling_eur_per_mwh(leg.path).values())
-        before = self.valuation.plan(here)
-        after = self.valuation.plan(there)
-        quantum = _quantum(before.cost_eur, COST_DIGITS)
-        amount = after.cost_eur - before.cost_eur + charges
-        return Limit(float(np.ceil(amount / quantum) * quantum))
-
-
-def _quantum(scale: float, digits: int) -> float:
-    """Smallest step of numbers of a scale that are said with so many binary digits."""
-    return float(2.0 ** (np.floor(np.log2(max(abs(scale), 1e-300))) - digits))
+        return replace(
+            here,
+            import_price=here.import_price + gain / here.arriving,
+            export_price=here.export_price - gain,
+        )

@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from agents.desk import Desk
+from agents.limits import least_payment_eur
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.prototype_side import PrototypeSide
-from agents.side import Answerer, PublicLedger
+from agents.side import Answerer
 from agents.strategy import Strategy, Truthful
 from agents.valuation import MarginalCosts, Valuation
 from protocols.base import Protocol
-from protocols.messages import Message
+from protocols.messages import Leg, Message
+from protocols.offer_messages import Reservation, ReservationCall
 from protocols.products import Products
+from protocols.public import PublicLedger
+
+# Money that went through a price and back is off by rounding, a share of itself.
+ROUNDING = 1e-12
 
 
 class CountryAgent(mesa.discrete_space.FixedAgent):
@@ -82,12 +88,30 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a message, or keep silent."""
+        if isinstance(message.body, ReservationCall):
+            return self._reservation(message, message.body, ledger)
         return None if self._desk is None else self._desk.answer(message, ledger)
 
     @property
     def solves(self) -> int:
         """Optimisations made so far."""
         return self._problem.solves - self._solves_before
+
+    def _reservation(
+        self, message: Message, call: ReservationCall, ledger: PublicLedger
+    ) -> Message:
+        """Check trades against the true cost, which no strategy can talk over."""
+        legs = [Leg(trade.path, trade.mw) for trade in call.trades]
+        received = 0.0
+        for trade in call.trades:
+            money = trade.price_eur_per_mwh * float(np.asarray(trade.mw) @ self._products.hours)
+            received += money if trade.exporter == self.country else -money
+        least = least_payment_eur(self.country, self._valuation, legs, ledger)
+        path = call.trades[0].path
+        route = path if path[0] == self.country else path[::-1]
+        tolerance = ROUNDING * sum(abs(x) for x in (received, least))
+        body = Reservation(received >= least - tolerance)
+        return Message(self.country, route[-1], "inform", body, message.round, route[1:-1])
 
     def _perturb(self, step_share: float, ledger: PublicLedger) -> PrototypeSide:
         # The prototype perturbs demand by a share of itself; the same share is the quota.

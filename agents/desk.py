@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from agents.bidding import Bidder
-from agents.side import Answerer, PublicLedger, Side
+from agents.consensus_side import ConsensusSide
+from agents.offer_side import OfferSide
+from agents.side import Answerer, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message
+from protocols.public import PublicLedger
 
-SIDES: tuple[type[Side], ...] = (Bidder,)
+SIDES: tuple[type[Side], ...] = (Bidder, OfferSide, ConsensusSide)
 
 
 class Desk:

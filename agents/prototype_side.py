@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.side import PublicLedger
 from protocols.messages import Act, Body, Message
 from protocols.prototype_messages import (
     Bid,
@@ -21,6 +20,7 @@ from protocols.prototype_messages import (
     Quota,
     QuotaCall,
 )
+from protocols.public import PublicLedger
 
 
 @dataclass

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from agents.problem import Plan, PlanningProblem, Terms
+from agents.tactics import MiCRO, Tactic
 from protocols.messages import Message
 from protocols.plugins import Family, PluginError
-
-if TYPE_CHECKING:
-    from agents.side import PublicLedger
+from protocols.public import PublicLedger
 
 Answer = Callable[[Message], Message | None]
 
@@ -33,9 +32,35 @@ class Strategy(ABC):
     ----------
     name : str
         Name on the command line.
+    tactic : Tactic
+        What it offers and accepts where offers alternate.
+    discount : float
+        What a gain is worth a turn later, where the protocol discounts.
     """
 
     name: ClassVar[str]
+    tactic: Tactic = MiCRO()
+    discount: float = 0.9
+
+    @classmethod
+    def from_text(cls, given: str) -> Strategy:
+        """Make the strategy from what follows the colon: numbers, separated by commas.
+
+        Raises
+        ------
+        PluginError
+            If the parameters do not fit.
+        """
+        try:
+            numbers = [float(part) for part in given.split(",") if part.strip()]
+        except ValueError:
+            raise PluginError(f"strategy {cls.name}: '{given}' is no number") from None
+        try:
+            return cls(*numbers)
+        except TypeError:
+            raise PluginError(
+                f"strategy {cls.name} does not take {len(numbers)} parameters, as in '{given}'"
+            ) from None
 
     def report(self, problem: PlanningProblem) -> PlanningProblem:
         """Return the problem that answers are made from."""
@@ -117,16 +142,7 @@ def make_strategy(text: str) -> Strategy:
     """
     name, _, given = text.partition(":")
     kind = STRATEGIES.load(name.strip())
-    try:
-        numbers = [float(part) for part in given.split(",") if part.strip()]
-    except ValueError:
-        raise PluginError(f"strategy {text}: '{given}' is no number") from None
-    try:
-        made: Strategy = kind(*numbers)
-    except TypeError:
-        raise PluginError(
-            f"strategy {name} does not take {len(numbers)} parameters, as in '{text}'"
-        ) from None
+    made: Strategy = kind.from_text(given)
     return made
 
 

@@ -37,6 +37,7 @@ class Valuation:
         self.problem = problem
         self.products = products
         self._plans: dict[bytes, Plan] = {}
+        self._costs_eur: dict[bytes, float] = {}
 
     def plan(self, exchange_mw: np.ndarray) -> Plan:
         """Plan at an exchange; the last few are remembered."""
@@ -45,13 +46,20 @@ class Valuation:
         if plan is None:
             plan = self.problem.solve(exchange_mw)
         self._plans[key] = plan
+        self._costs_eur[key] = plan.cost_eur
         if len(self._plans) > _REMEMBERED_PLANS:
             del self._plans[next(iter(self._plans))]
         return plan
 
+    def cost_eur(self, exchange_mw: np.ndarray) -> float:
+        """Cost at an exchange, EUR/a; all are remembered until :meth:`forget`."""
+        known = self._costs_eur.get(np.round(exchange_mw, 6).tobytes())
+        return self.plan(exchange_mw).cost_eur if known is None else known
+
     def forget(self) -> None:
-        """Drop remembered plans."""
+        """Drop remembered plans and costs."""
         self._plans.clear()
+        self._costs_eur.clear()
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange; drop remembered plans and the solver's way to it."""
@@ -66,6 +74,11 @@ class Valuation:
     def marginal_value(self, exchange_mw: np.ndarray, port: int = 0) -> np.ndarray:
         """Free estimate from duals: marginal value of each product at a port, EUR/MWh."""
         return self.products.average(self.plan(exchange_mw).price_at(port))
+
+    def marginal_values(self, exchange_mw: np.ndarray) -> np.ndarray:
+        """Marginal value of each product at every port, one block per port, EUR/MWh."""
+        ports = range(self.problem.ports)
+        return np.concatenate([self.marginal_value(exchange_mw, port) for port in ports])
 
     def respond(self, exchange_mw: np.ndarray, terms: Terms, port: int = 0) -> np.ndarray:
         """Best trade at given prices at one port; nothing changes at the others."""

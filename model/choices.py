@@ -14,7 +14,7 @@ from agents.strategy import STRATEGIES
 from model.options import RunOptions
 from model.players import chosen_protocol, chosen_strategies
 from model.settlement import SETTLEMENTS
-from protocols.plugins import PluginError
+from protocols.plugins import Family, PluginError
 from protocols.registry import protocol_class, protocol_modes
 from pypsa_earth.names import is_network_file
 from scenarios.errors import ScenarioError, did_you_mean
@@ -52,7 +52,11 @@ def describe_protocols() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, modes in protocol_modes().items():
         for mode in modes:
-            kind = protocol_class(name, mode)
+            try:
+                kind = protocol_class(name, mode)
+            except PluginError as error:
+                rows.append((name, mode, str(error)))
+                continue
             promise = "nobody loses" if kind.promises_no_loss else "somebody may lose"
             told = f"{promise}; discloses {kind.discloses}"
             rows.append((name, mode, f"{_first_line(kind)}\n{told}"))
@@ -68,17 +72,27 @@ def describe_choices() -> dict[str, list[tuple[str, ...]]]:
         "--resolution": RESOLUTIONS,
         "--solver": SOLVERS,
     }
-    rules = {name: SETTLEMENTS.load(name) for name in SETTLEMENTS.names()}
     return {
         "--scenario": list(list_scenarios().items()),
         "--protocol, --mode": describe_protocols(),
-        "--strategy": [(name, _first_line(STRATEGIES.load(name))) for name in STRATEGIES.names()],
-        "--settlement": [
-            (name, f"{_first_line(rule)}\ndiscloses {rule.discloses}")
-            for name, rule in rules.items()
-        ],
+        "--strategy": _describe(STRATEGIES),
+        "--settlement": _describe(SETTLEMENTS),
         **{option: list(rows.items()) for option, rows in choices.items()},
     }
+
+
+def _describe(family: Family) -> list[tuple[str, ...]]:
+    """Name and description of all members; of one that cannot be loaded, why."""
+    rows: list[tuple[str, ...]] = []
+    for name in family.names():
+        try:
+            kind = family.load(name)
+        except PluginError as error:
+            rows.append((name, str(error)))
+            continue
+        told = f"\ndiscloses {kind.discloses}" if hasattr(kind, "discloses") else ""
+        rows.append((name, _first_line(kind) + told))
+    return rows
 
 
 def _first_line(kind: type) -> str:

@@ -16,9 +16,10 @@ from typing import Protocol as Typing
 import networkx as nx
 import numpy as np
 
+from model.disclosure import Watch
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Market, Outcome, Protocol
-from protocols.messages import CLOCK, OPERATOR, Award, Message
+from protocols.messages import CLOCK, OPERATOR, Award, Body, Message
 
 
 class Party(Typing):
@@ -37,7 +38,8 @@ class Tally:
     """Tally of one protocol run.
 
     ``dependent_solves`` is the longest chain of solves that had to wait for each other: countries
-    think at the same time within a batch, batches follow one another.
+    think at the same time within a batch, batches follow one another. The model adds what countries
+    solve before and after the conversation.
     """
 
     messages: int = 0
@@ -47,15 +49,16 @@ class Tally:
     log: list[Message] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set, repr=False)
 
-    def add(self, message: Message) -> None:
-        """Count and keep a message; one that is carried on is the same message."""
+    def add(self, message: Message) -> bool:
+        """Count and keep a message; one that is carried on is the same message, and not new."""
         if id(message) in self._seen:
-            return
+            return False
         self._seen.add(id(message))
         self.messages += message.hops
         self.numbers_disclosed += len(message.body.private_numbers())
         self.rounds = max(self.rounds, message.round + 1)
         self.log.append(message)
+        return True
 
 
 class MarketView(Market):
@@ -102,6 +105,8 @@ class Engine:
         each country answers its own messages in order.
     on_batch : callable, optional
         Called after every batch with the tally, for progress bars.
+    watch : Watch, optional
+        Hears every message once.
     """
 
     def __init__(
@@ -109,10 +114,12 @@ class Engine:
         parties: Mapping[str, Party],
         workers: int = 1,
         on_batch: Callable[[Tally], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.parties = parties
         self.workers = workers
         self.on_batch = on_batch
+        self.watch = watch
         self._operator = False
 
     def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
@@ -125,6 +132,8 @@ class Engine:
         """
         tally = Tally()
         self._operator = protocol.operator
+        if self.watch is not None:
+            self.watch.begin(ledger)
         awarded = len(ledger.trades)
         conversation = protocol.run(market)
         replies: list[Message | None] = []
@@ -144,18 +153,24 @@ class Engine:
     def _deliver(self, batch: list[Message], ledger: Ledger, tally: Tally) -> list[Message | None]:
         for message in batch:
             self._check_channel(message, ledger.graph)
-            tally.add(message)
+            self._take_in(message, None, ledger, tally)
         self._book_awards(batch, ledger)
         before = {c: party.solves for c, party in self.parties.items()}
         replies = self._ask(batch, ledger)
         tally.dependent_solves += max(
             (party.solves - before[c] for c, party in self.parties.items()), default=0
         )
-        for reply in replies:
+        for question, reply in zip(batch, replies, strict=True):
             if reply is not None:
                 self._check_channel(reply, ledger.graph)
-                tally.add(reply)
+                self._take_in(reply, question.body, ledger, tally)
         return replies
+
+    def _take_in(
+        self, message: Message, question: Body | None, ledger: Ledger, tally: Tally
+    ) -> None:
+        if tally.add(message) and self.watch is not None:
+            self.watch.hear(message, question, ledger)
 
     def _book_awards(self, batch: list[Message], ledger: Ledger) -> None:
         booked: set[int] = set()

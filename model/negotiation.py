@@ -15,6 +15,7 @@ from agents.country import CountryAgent
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.strategy import Strategy
+from model.disclosure import Watch
 from model.engine import Engine, MarketView, Tally
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Outcome, Protocol, Status
@@ -126,7 +127,8 @@ class NegotiationModel(mesa.Model):
             )
             for country, problem in problems.items()
         }
-        self._engine = Engine(self.countries, workers, on_batch)
+        self.watch = Watch(graph, products, price_cap_eur_per_mwh)
+        self._engine = Engine(self.countries, workers, on_batch, self.watch)
         self.autarky_eur: dict[str, float] = {}
         self.costs_eur: dict[str, float] = {}
         self.last: StepRecord | None = None
@@ -167,6 +169,7 @@ class NegotiationModel(mesa.Model):
     def step(self) -> None:
         """Optimise, value, negotiate, settle."""
         number = self.steps - 1
+        chain = _Chain(self.countries)
         plans = self._each(lambda agent: agent.optimise(self.ledger))
         self._each(lambda agent: agent.value(self.protocol, self.ledger))
         marginal_values = {
@@ -174,13 +177,18 @@ class NegotiationModel(mesa.Model):
         }
         before = {c: p.cost_eur for c, p in plans.items()}
 
+        chain.close()
+
         pending = self.ledger.copy()
         rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
         market = MarketView(pending, rng, self.memory, number, self._price_cap)
         outcome, tally = self._engine.run(self.protocol, market, pending)
 
+        chain.open()
         self._note_bound(outcome, sum(before.values()))
         costs = self._settle(pending, before)
+        chain.close()
+        tally.dependent_solves += chain.length
         self.ledger = pending
         self.costs_eur = costs
         self.status, self.note = self._verdict(outcome), outcome.note
@@ -202,7 +210,10 @@ class NegotiationModel(mesa.Model):
         for country, agent in self.countries.items():
             for key, value in agent.state().items():
                 arrays[f"solver/{country}/{key}"] = value
+        bands, heard = self.watch.state()
+        arrays.update({f"band/{name}": band for name, band in bands.items()})
         plain = {
+            "heard": heard,
             "steps": self.steps,
             "status": self.status,
             "note": self.note,
@@ -227,6 +238,8 @@ class NegotiationModel(mesa.Model):
         self.status, self.note = str(plain["status"]), str(plain["note"])
         self._visited = list(plain["visited"])
         self.lower_bound_eur = plain["lower_bound_eur"]
+        bands = {k.removeprefix("band/"): v for k, v in arrays.items() if k.startswith("band/")}
+        self.watch.restore(bands, plain["heard"])
         for country, agent in self.countries.items():
             prefix = f"solver/{country}/"
             solver = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
@@ -269,9 +282,10 @@ class NegotiationModel(mesa.Model):
         return "running"
 
     def _fingerprint(self) -> str:
-        flows = np.concatenate(
-            [np.zeros(0), *(np.round(f, 3) + 0.0 for f in self.ledger.flows_mw.values())]
-        )
+        lines = self.ledger.graph.edges.values()
+        limits = {line["name"]: max(line["capacity_mw"].values()) or 1.0 for line in lines}
+        shares = [np.round(f / limits[name], 6) + 0.0 for name, f in self.ledger.flows_mw.items()]
+        flows = np.concatenate([np.zeros(0), *shares])
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
     def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -292,3 +306,20 @@ class NegotiationModel(mesa.Model):
             return {a.country: task(a) for a in agents}
         with ThreadPoolExecutor(self._workers) as pool:
             return {a.country: r for a, r in zip(agents, pool.map(task, agents), strict=True)}
+
+
+class _Chain:
+    """Solves that had to wait for each other outside the conversation, country against country."""
+
+    def __init__(self, countries: dict[str, CountryAgent]) -> None:
+        self.length = 0
+        self._countries = countries
+        self.open()
+
+    def open(self) -> None:
+        """Countries begin to think at the same time."""
+        self._before = {c: agent.solves for c, agent in self._countries.items()}
+
+    def close(self) -> None:
+        """All are done: the one that solved most was waited for."""
+        self.length += max(a.solves - self._before[c] for c, a in self._countries.items())

@@ -80,6 +80,7 @@ class _Run:
         self.timings_s: dict[str, float] = dict(records.timings())
         self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
+        self._disclosure = pd.DataFrame()
 
     def carry_out(self) -> dict[str, Any]:
         try:
@@ -134,6 +135,7 @@ class _Run:
             status = "capped"
             note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
         self._lower_bound_eur = model.lower_bound_eur
+        self._disclosure = model.watch.table()
         return model.ledger, status, note
 
     def _start(self, model: NegotiationModel) -> None:
@@ -189,6 +191,7 @@ class _Run:
                 "; ".join(filter(None, [note, *self._notes])),
                 planner_cost,
                 self._lower_bound_eur,
+                self._disclosure,
             )
             table = self.records.table
             summary = summarise(self.options, world, result, table("steps"), table("trades"))
@@ -235,6 +238,7 @@ class _Run:
         }
         if capacities:
             final["capacities"] = pd.concat(capacities, ignore_index=True)
+        final["disclosure"] = self._disclosure
         self.records.write_final(final)
         return plans
 

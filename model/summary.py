@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +31,8 @@ class Result:
     planner_cost_eur : float, optional
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
+    disclosure : DataFrame
+        Who learned what, from :meth:`model.disclosure.Watch.table`.
     """
 
     ledger: Ledger
@@ -40,6 +42,7 @@ class Result:
     note: str
     planner_cost_eur: float | None
     lower_bound_eur: float | None = None
+    disclosure: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def gains_eur(self) -> dict[str, float]:
@@ -130,8 +133,19 @@ def _country(world: World, result: Result, country: str) -> dict[str, Any]:
         "negotiated_price_eur_per_mwh": float(
             np.average(negotiated.mean_price_eur_per_mwh, weights=weights)
         ),
+        "disclosed_share": _disclosed_share(result.disclosure, country),
         "net_import_twh": float(hours @ result.ledger.net_import_mw(country)) / MWH_PER_TWH,
     }
+
+
+def _disclosed_share(disclosure: pd.DataFrame, country: str) -> float | None:
+    """Largest share that one observer knows; None if any of them cannot be measured."""
+    if disclosure.empty:
+        return None
+    shares = disclosure["share"][disclosure["victim"] == country]
+    if shares.isna().any():
+        return None
+    return float(shares.max()) if len(shares) else 0.0
 
 
 def _interconnectors(world: World, ledger: Ledger, trades: pd.DataFrame) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from protocols.evidence import Evidence, MarginalValue, Saving, slopes_of_response
+from protocols.public import PublicLedger, border_prices, net_change_mw
+
 Act = Literal["call", "propose", "counter", "accept", "reject", "inform", "award"]
 # Gives the turn to a country. It is the market's clock, knows nothing and carries nothing private.
 CLOCK = "clock"
@@ -31,6 +34,21 @@ class Body:
         for name in self.discloses:
             numbers.extend(np.atleast_1d(np.asarray(getattr(self, name), dtype=float)).tolist())
         return numbers
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """What follows for the sender's cost; bodies with private numbers must say.
+
+        Parameters
+        ----------
+        question : Body, optional
+            What the body answers.
+        sender : str
+        ledger : PublicLedger
+        """
+        del question, sender, ledger
+        return ()
 
     def record(self) -> dict[str, object]:
         """Fields as plain JSON values."""
@@ -120,6 +138,20 @@ class Interest(Body):
     discloses: ClassVar[tuple[str, ...]] = ("side",)
     side: tuple[int, ...]
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Which side of the posted prices the present marginal value lies on."""
+        if not isinstance(question, InterestCall):
+            return ()
+        here = border_prices(
+            sender, question.path, question.price_eur_per_mwh, question.border, ledger
+        )
+        side = np.asarray(self.side)
+        low = np.where(side > 0, here.import_price, np.where(side < 0, np.nan, here.export_price))
+        high = np.where(side < 0, here.export_price, np.where(side > 0, np.nan, here.import_price))
+        return (MarginalValue(np.zeros(len(side)), low, high),)
+
 
 @dataclass(frozen=True)
 class WishCall(Body):
@@ -143,6 +175,23 @@ class Wish(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("mw",)
     mw: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Marginal values at the wished amounts, by the conditions of a best response."""
+        if not isinstance(question, WishCall):
+            return ()
+        here = border_prices(
+            sender, question.path, question.price_eur_per_mwh, question.border, ledger
+        )
+        sent = np.asarray(self.mw)
+        change = np.where(sent > 0, sent * here.arriving, sent)
+        most_in = np.asarray(question.receive_limit_mw) * here.arriving
+        most_out = np.asarray(question.send_limit_mw)
+        return (
+            slopes_of_response(change, here.import_price, here.export_price, most_in, most_out),
+        )
 
 
 @dataclass(frozen=True)
@@ -169,6 +218,21 @@ class Limit(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("amount_eur",)
     amount_eur: float
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Cost change of the bundle, wheeling charges taken off."""
+        if not isinstance(question, LimitCall):
+            return ()
+        legs = tuple((leg.path, np.asarray(leg.mw)) for leg in question.legs)
+        charges = sum(
+            float(mw @ ledger.products.hours) * sum(ledger.wheeling_eur_per_mwh(path).values())
+            for path, mw in legs
+            if path[-1] == sender
+        )
+        mw = ledger.products.average(net_change_mw(sender, legs, ledger))
+        return (Saving(mw, charges - self.amount_eur),)
 
 
 @dataclass(frozen=True)

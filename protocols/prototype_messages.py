@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, MarginalValue
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,13 @@ class Quota(Body):
     discloses: ClassVar[tuple[str, ...]] = ("mwh",)
     product: int
     mwh: float
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Nothing: a share of demand says nothing of cost."""
+        del question, sender, ledger
+        return ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,15 @@ class Bid(Body):
     mwh: float
     price_eur_per_mwh: float
 
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """The first MWh imported saves at least the marginal cost behind the price."""
+        if not isinstance(question, BidCall):
+            return ()
+        cost = self.price_eur_per_mwh / (1 + question.bid_sign * question.margin)
+        return (_bounds_at_start(ledger, self.product, low=cost),)
+
 
 @dataclass(frozen=True)
 class ExportCost(Body):
@@ -62,6 +82,12 @@ class ExportCost(Body):
     discloses: ClassVar[tuple[str, ...]] = ("cost_eur_per_mwh",)
     product: int
     cost_eur_per_mwh: float
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """The first MWh exported costs at most the marginal cost told."""
+        return (_bounds_at_start(ledger, self.product, high=self.cost_eur_per_mwh),)
 
 
 @dataclass(frozen=True)
@@ -83,3 +109,13 @@ class Choice(Body):
 
     product: int
     importer: str | None = None
+
+
+def _bounds_at_start(
+    ledger: PublicLedger, product: int, low: float = np.nan, high: float = np.nan
+) -> MarginalValue:
+    """Bounds of the marginal value of one product when the run began."""
+    nothing = np.full(len(ledger.products), np.nan)
+    lows, highs = nothing.copy(), nothing.copy()
+    lows[product], highs[product] = low, high
+    return MarginalValue(np.zeros(len(nothing)), lows, highs, from_start=True)

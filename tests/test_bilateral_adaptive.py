@@ -19,6 +19,7 @@ from model.world import World, build_world, chosen_scenario
 from protocols.adaptive import AdaptiveBids
 from protocols.messages import CLOCK
 from scenarios.schema import CostCurve, Interconnector, Scenario, Settings
+from tests.rescaling import renamed, rescaled
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +32,15 @@ def world(name: str, **overrides: object) -> World:
     return build_world(chosen_scenario(options), "highs", Reporter())
 
 
-def random_world(draw: st.DrawFn, scale_mw: float = 1.0) -> World:
+def random_scenario(draw: st.DrawFn) -> Scenario:
     codes = "ABCD"[: draw(st.integers(2, 4))]
     snapshots = draw(st.integers(1, 3))
     curves = tuple(
         CostCurve(
             country=c,
-            demand_mw=tuple(scale_mw * draw(st.floats(100, 1000)) for _ in range(snapshots)),
+            demand_mw=tuple(draw(st.floats(100, 1000)) for _ in range(snapshots)),
             intercept_eur_per_mwh=draw(st.floats(0, 60)),
-            slope_eur_per_mwh_per_mw=draw(st.floats(0.01, 0.2)) / scale_mw,
+            slope_eur_per_mwh_per_mw=draw(st.floats(0.01, 0.2)),
         )
         for c in codes
     )
@@ -50,8 +51,9 @@ def random_world(draw: st.DrawFn, scale_mw: float = 1.0) -> World:
         Interconnector(
             country_a=a,
             country_b=b,
-            a_to_b_mw=scale_mw * draw(st.floats(0, 400)),
-            b_to_a_mw=scale_mw * draw(st.floats(0, 400)),
+            # The ledger takes less than 1e-6 MW for nothing, whatever the unit.
+            a_to_b_mw=draw(st.just(0.0) | st.floats(1, 400)),
+            b_to_a_mw=draw(st.just(0.0) | st.floats(1, 400)),
             loss=draw(st.floats(0, 0.1)),
             wheeling_eur_per_mwh=draw(st.floats(0, 2)),
         )
@@ -65,13 +67,23 @@ def random_world(draw: st.DrawFn, scale_mw: float = 1.0) -> World:
         products=draw(st.sampled_from(["flat", "hourly"])),
         snapshots=snapshots,
     )
-    scenario = Scenario(settings=chosen, curves=curves, interconnectors=lines)
-    return build_world(scenario, "highs", Reporter())
+    return Scenario(settings=chosen, curves=curves, interconnectors=lines)
+
+
+def random_world(draw: st.DrawFn) -> World:
+    return build_world(random_scenario(draw), "highs", Reporter())
 
 
 def negotiate(w: World, workers: int = 1, steps: int = 80) -> tuple[NegotiationModel, list[Tally]]:
+    cap = w.scenario.settings.value_of_lost_load_eur_per_mwh
     model = NegotiationModel(
-        w.problems, w.graph, w.products, AdaptiveBids(), seed=1, workers=workers
+        w.problems,
+        w.graph,
+        w.products,
+        AdaptiveBids(),
+        seed=1,
+        workers=workers,
+        price_cap_eur_per_mwh=cap,
     )
     model.plan_alone()
     tallies = []
@@ -142,6 +154,42 @@ def test_invariants_on_random_markets(data) -> None:
     for message in (m for t in tallies for m in t.log if m.sender != CLOCK):
         hops = (message.sender, *message.via, message.receiver)
         assert all(w.graph.has_edge(x, y) for x, y in pairwise(hops))
+
+
+@given(st.data(), st.sampled_from([0.25, 8.0, 1024.0]), st.sampled_from([0.125, 1.0, 64.0]))
+@settings(max_examples=15, deadline=None)
+def test_units_of_money_and_power_do_not_matter(data, money: float, power: float) -> None:
+    """Trades scale along. Powers of two, so that rounding does not tell the units apart."""
+    scenario = random_scenario(data.draw)
+    model, tallies = negotiate(build_world(scenario, "highs", Reporter()))
+    other, again = negotiate(build_world(rescaled(scenario, money, power), "highs", Reporter()))
+    assert model.status == other.status
+    assert [t.messages for t in tallies] == [t.messages for t in again]
+    for one, two in zip(model.ledger.trades, other.ledger.trades, strict=True):
+        assert one.path == two.path
+        np.testing.assert_allclose(np.array(two.mw), power * np.array(one.mw), rtol=1e-6)
+        assert two.price_eur_per_mwh == pytest.approx(money * one.price_eur_per_mwh, rel=1e-6)
+    for country, gain in model.gains_eur.items():
+        scale = model.autarky_eur[country]
+        assert other.gains_eur[country] / (money * power) == pytest.approx(gain, abs=1e-7 * scale)
+
+
+@given(st.data(), st.permutations("PQXY"))
+@settings(max_examples=15, deadline=None)
+def test_names_of_countries_do_not_matter(data, letters: list[str]) -> None:
+    """The same trades between countries that are only called otherwise, listed in one order."""
+    scenario = random_scenario(data.draw)
+    names = dict(zip("ABCD", letters, strict=True))
+    model, _ = negotiate(build_world(scenario, "highs", Reporter()))
+    other, _ = negotiate(build_world(renamed(scenario, names), "highs", Reporter()))
+    assert model.status == other.status
+    for one, two in zip(model.ledger.trades, other.ledger.trades, strict=True):
+        assert tuple(names[c] for c in one.path) == two.path
+        np.testing.assert_allclose(two.mw, one.mw, rtol=1e-6, atol=1e-9)
+        assert two.price_eur_per_mwh == pytest.approx(one.price_eur_per_mwh, rel=1e-6)
+    for country, gain in model.gains_eur.items():
+        scale = model.autarky_eur[country]
+        assert other.gains_eur[names[country]] == pytest.approx(gain, abs=1e-7 * scale)
 
 
 @given(st.randoms(use_true_random=False))

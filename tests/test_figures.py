@@ -40,7 +40,13 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
         RunOptions("sapp2030", out=tmp_path_factory.mktemp("results")), scenario
     )
     step = {"step": 0, "status": "agreed", "trades": 1, "rounds": 1, "messages": 2}
-    step |= {"numbers_disclosed": 1, "local_solves": 5, "dependent_solves": 1, "cost_eur": 9e8, "gain_eur": 1e8}
+    step |= {
+        "numbers_disclosed": 1,
+        "local_solves": 5,
+        "dependent_solves": 1,
+        "cost_eur": 9e8,
+        "gain_eur": 1e8,
+    }
     run.write_step(0, {"steps": pd.DataFrame([step | {"surplus_eur": None, "hops": 1}])})
     time = {"snapshot": pd.Timestamp("2030-01-01"), "weight_h": 8760.0}
     cases = plausibility.CASES

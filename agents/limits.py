@@ -1,0 +1,40 @@
+"""What a country must at least be paid for a bundle, by re-solving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from agents.valuation import Valuation
+from protocols.messages import Leg
+from protocols.public import PublicLedger, change_mw
+
+# Costs are said with so many binary digits, so that the solver's noise is not taken for gain,
+# whatever the units of money and power.
+COST_DIGITS = 30
+
+
+def least_payment_eur(
+    country: str, valuation: Valuation, legs: Iterable[Leg], ledger: PublicLedger
+) -> float:
+    """Least payment that leaves a country no worse off with a bundle, EUR.
+
+    Negative is the most it would pay. Wheeling charges are the importer's and included. Rounded up,
+    so that rounding is never the country's loss.
+    """
+    here = ledger.exchange_mw(country)
+    moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
+    there, charges = here + change_mw(country, moved, ledger), 0.0
+    for path, mw in moved:
+        if path[-1] == country:
+            energy = float(mw @ valuation.products.hours)
+            charges += energy * sum(ledger.wheeling_eur_per_mwh(path).values())
+    before = valuation.cost_eur(here)
+    step = quantum(before, COST_DIGITS)
+    return float(np.ceil((valuation.cost_eur(there) - before + charges) / step) * step)
+
+
+def quantum(scale: float, digits: int) -> float:
+    """Smallest step of numbers of a scale that are said with so many binary digits."""
+    return float(2.0 ** (np.floor(np.log2(max(abs(scale), 1e-300))) - digits))

@@ -1,0 +1,216 @@
+"""What every protocol must hold, built-in or from a plug-in; whoever is registered is tested.
+
+Rules are checked from flows, trades and fresh problems, not by the ledger that enforces them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from model.engine import Tally
+from model.negotiation import NegotiationModel
+from model.options import RunOptions
+from model.reporting import Reporter
+from model.world import World, build_world, chosen_scenario
+from protocols.messages import CLOCK, OPERATOR, Message
+from protocols.registry import make_protocol, protocol_class, protocol_modes
+from tests.rescaling import rescaled
+from tests.small_worlds import FOUR, small_world, untouched
+
+MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
+TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
+PYPSA = "pypsa"
+MOST_STEPS = 60
+# What a country may seem to lose by the solver's accuracy, as a share of its cost.
+ACCURACY = 1e-7
+
+pytestmark = pytest.mark.parametrize(
+    ("name", "mode"), MEMBERS, ids=[f"{n}.{m}" for n, m in MEMBERS]
+)
+
+
+class Story:
+    """A negotiation to its end, with its transcript."""
+
+    def __init__(self, world: World, name: str, mode: str, workers: int = 1) -> None:
+        self.world = world
+        self.protocol = make_protocol(name, mode)
+        self.model = NegotiationModel(
+            world.problems,
+            world.graph,
+            world.products,
+            self.protocol,
+            seed=3,
+            workers=workers,
+            price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
+        )
+        self.tallies: list[Tally] = []
+
+    def hold(self, most_steps: int = MOST_STEPS) -> Story:
+        self.model.plan_alone()
+        while self.model.running and self.model.steps < most_steps:
+            self.model.step()
+            assert self.model.last is not None
+            self.tallies.append(self.model.last.tally)
+        return self
+
+    @property
+    def messages(self) -> list[Message]:
+        return [m for tally in self.tallies for m in tally.log]
+
+
+def teaching_world(scenario: str, **overrides: object) -> World:
+    return build_world(
+        chosen_scenario(RunOptions(scenario, overrides=dict(overrides))), "highs", Reporter()
+    )
+
+
+def world_named(place: str) -> World:
+    if place == PYPSA:
+        return untouched(small_world(FOUR, "1w6h", "year", "tou"))
+    return teaching_world(place)
+
+
+@cache
+def story(name: str, mode: str, place: str) -> Story:
+    return Story(world_named(place), name, mode).hold()
+
+
+everywhere = pytest.mark.parametrize("place", [*TEACHING, PYPSA])
+
+
+@everywhere
+def test_terminates_with_a_typed_status(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    assert told.model.steps < MOST_STEPS
+    assert told.model.status in ("agreed", "cycling")
+    if told.protocol.promises_no_loss:
+        assert told.model.status == "agreed"
+
+
+@everywhere
+def test_flows_keep_within_net_capacity(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    for a, b, data in told.world.graph.edges(data=True):
+        for sender, receiver in ((a, b), (b, a)):
+            excess = told.model.ledger.flow_mw(sender, receiver) - data["capacity_mw"][sender]
+            assert excess.max() <= 1e-6
+
+
+@everywhere
+def test_energy_balances_in_every_snapshot(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    graph, ledger = told.world.graph, told.model.ledger
+    total = np.zeros(len(told.world.snapshots))
+    largest = 1.0
+    for a, b, data in graph.edges(data=True):
+        out, back = np.maximum(ledger.flow_mw(a, b), 0), np.maximum(ledger.flow_mw(b, a), 0)
+        total += -(out + back) + (1 - data["loss"]) * (out + back) + data["loss"] * (out + back)
+        largest = max(largest, float((out + back).max()))
+    imports = sum(ledger.exchange_mw(c) for c in graph)
+    lost = sum(data["loss"] * np.abs(ledger.flow_mw(a, b)) for a, b, data in graph.edges(data=True))
+    np.testing.assert_allclose(imports + lost + total, 0.0, atol=1e-9 * largest)
+
+
+@everywhere
+def test_payments_sum_to_zero(name: str, mode: str, place: str) -> None:
+    paid = story(name, mode, place).model.ledger.payments_eur
+    assert abs(sum(paid.values())) <= 1e-9 * max(1.0, *(abs(p) for p in paid.values()))
+
+
+@everywhere
+def test_nobody_loses_where_it_is_promised(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    if not told.protocol.promises_no_loss:
+        pytest.skip("the protocol does not promise it")
+    fresh = world_named(place).problems
+    for country, problem in fresh.items():
+        alone = problem.cost(np.zeros(len(told.world.snapshots)))
+        traded = problem.cost(told.model.ledger.exchange_mw(country))
+        gain = alone - traded - told.model.ledger.payments_eur[country]
+        assert gain >= -ACCURACY * abs(alone)
+
+
+@everywhere
+def test_only_declared_channels(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    for message in told.messages:
+        if message.sender == CLOCK:
+            assert message.body.private_numbers() == []
+        elif OPERATOR in (message.sender, message.receiver):
+            assert told.protocol.operator
+        else:
+            hops = (message.sender, *message.via, message.receiver)
+            assert all(told.world.graph.has_edge(a, b) for a, b in pairwise(hops))
+
+
+@pytest.mark.parametrize("place", ["triangle", PYPSA])
+def test_same_seed_same_transcript_whoever_works(name: str, mode: str, place: str) -> None:
+    told = story(name, mode, place)
+    again = Story(world_named(place), name, mode, workers=2).hold()
+    assert [repr(m) for m in again.messages] == [repr(m) for m in told.messages]
+    assert again.model.ledger.trades == told.model.ledger.trades
+    for line, flow in told.model.ledger.flows_mw.items():
+        np.testing.assert_array_equal(again.model.ledger.flows_mw[line], flow)
+
+
+@pytest.mark.parametrize("answers", [0, 1, 5, 23])
+def test_a_country_that_falls_silent_stops_nobody(name: str, mode: str, answers: int) -> None:
+    told = Story(teaching_world("triangle"), name, mode)
+    silent = told.world.countries[1]
+    agent = told.model.countries[silent]
+    usual, left = agent.answer, [answers]
+
+    def answer(message, ledger):
+        left[0] -= 1
+        return usual(message, ledger) if left[0] >= 0 else None
+
+    agent.answer = answer  # type: ignore[method-assign]
+    told.hold(20)
+    ledger = told.model.ledger
+    ledger.check_balance()
+    ledger.check_budget()
+    if told.protocol.promises_no_loss:
+        scale = sum(told.model.autarky_eur.values())
+        assert min(told.model.gains_eur.values()) >= -ACCURACY * scale
+
+
+def test_identical_countries_add_nothing(name: str, mode: str) -> None:
+    told = Story(teaching_world("identical"), name, mode).hold()
+    assert told.model.gain_eur == pytest.approx(
+        0.0, abs=1e-9 * sum(told.model.autarky_eur.values())
+    )
+    assert told.model.ledger.trades == []
+    assert told.model.status == "agreed"
+
+
+def test_without_capacity_it_is_autarky(name: str, mode: str) -> None:
+    changes = {"interconnectors.A-B.a_to_b_mw": 0, "interconnectors.A-B.b_to_a_mw": 0}
+    told = Story(teaching_world("two_countries", **changes), name, mode).hold()
+    assert told.model.gain_eur == pytest.approx(0.0, abs=1e-9)
+    assert told.model.ledger.trades == []
+    assert told.model.status == "agreed"
+
+
+def test_units_of_money_and_power_do_not_matter(name: str, mode: str) -> None:
+    if (name, mode) == ("bilateral_bids", "prototype"):
+        pytest.skip("the prototype rounds to whole MWh and cents")
+    told = story(name, mode, "triangle")
+    scenario = rescaled(chosen_scenario(RunOptions("triangle")), money=8.0, power=4.0)
+    other = Story(build_world(scenario, "highs", Reporter()), name, mode).hold()
+    assert other.model.status == told.model.status
+    assert other.model.gain_eur / 32 == pytest.approx(told.model.gain_eur, rel=2e-3)
+
+
+def test_docstring_and_promises_are_complete(name: str, mode: str) -> None:
+    kind = protocol_class(name, mode)
+    assert (kind.name, kind.mode) == (name, mode)
+    assert kind.discloses
+    doc = kind.__doc__ or ""
+    for word in ("Rules", "Properties", "Discloses"):
+        assert word in doc, f"the docstring of {name}.{mode} has no '{word}'"
+    assert "Reference" in doc

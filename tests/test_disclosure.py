@@ -1,0 +1,213 @@
+"""Disclosure: what a transcript proves of a cost function, and that nothing undeclared is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.curve_problem import CurveProblem
+from model.disclosure import Band
+from model.negotiation import NegotiationModel
+from model.world import World
+from protocols.evidence import MarginalValue, Saving
+from protocols.messages import CLOCK, OPERATOR, Message
+from protocols.registry import make_protocol, protocol_modes
+from tests.test_conformance import MEMBERS, TEACHING, Story, teaching_world
+
+HOURS = np.array([1.0])
+
+
+def at(low: float = np.nan, high: float = np.nan, mw: float = 0.0) -> MarginalValue:
+    return MarginalValue(np.array([mw]), np.array([low]), np.array([high]))
+
+
+def band_of_one(cap: float = 1000.0) -> Band:
+    return Band(1, 100.0, cap)
+
+
+def test_nothing_said_nothing_disclosed() -> None:
+    assert band_of_one().share(HOURS) == pytest.approx(0.0, abs=1e-12)
+
+
+@given(st.floats(0, 1000))
+def test_one_marginal_price_discloses_half(price: float) -> None:
+    """PROTOCOLS.md, section 4: "one marginal price 50 % by construction"."""
+    band = band_of_one()
+    band.learn(at(price, price), np.zeros(1), HOURS)
+    assert band.share(HOURS) == pytest.approx(0.5)
+
+
+def test_the_whole_curve_discloses_nearly_all() -> None:
+    band = band_of_one()
+    for mw in band.mw:
+        value = 500 - 4 * mw
+        band.learn(at(value, value, mw), np.zeros(1), HOURS)
+    assert band.share(HOURS) > 0.95
+
+
+@given(st.lists(st.tuples(st.floats(-90, 90), st.floats(0, 90)), max_size=6))
+def test_more_messages_never_disclose_less(told: list[tuple[float, float]]) -> None:
+    band, before = band_of_one(), 0.0
+    for mw, step in told:  # truth: marginal value 500 - 4 q
+        saved = (500 * (mw + step) - 2 * (mw + step) ** 2) - (500 * mw - 2 * mw**2)
+        band.learn(Saving(np.array([step]), saved), np.array([mw]), HOURS)
+        assert band.share(HOURS) >= before - 1e-12
+        before = band.share(HOURS)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_savings_of_bundles_never_exclude_the_truth(data) -> None:
+    """Separable truth with three products: its marginal values stay inside all bands."""
+    hours = np.array([2.0, 1.0, 5.0])
+    level = np.array(data.draw(st.lists(st.floats(100, 800), min_size=3, max_size=3)))
+    slope = np.array(data.draw(st.lists(st.floats(0, 2), min_size=3, max_size=3)))
+    band = Band(3, 50.0, 1000.0)
+    amount = st.lists(st.floats(-40, 40), min_size=3, max_size=3)
+    for _ in range(4):
+        here, there = np.array(data.draw(amount)), np.array(data.draw(amount))
+
+        def saved(q: np.ndarray) -> float:
+            return float(hours @ (level * q - slope * q**2 / 2))
+
+        band.learn(Saving(there - here, saved(there) - saved(here)), here, hours)
+    low, high = band.edges()
+    truth = level[:, None] - slope[:, None] * band.mw
+    assert (low <= truth + 1e-6).all()
+    assert (truth <= high + 1e-6).all()
+
+
+@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+@pytest.mark.parametrize("place", TEACHING)
+def test_truth_lies_in_every_band(name: str, mode: str, place: str) -> None:
+    """Cost curves do not couple products, so that the measure is exact for them."""
+    told = Story(teaching_world(place), name, mode).hold()
+    assert told.model.watch.known
+    for (_, victim), known in told.model.watch.known.items():
+        assert known.measurable
+        problem = told.world.problems[victim]
+        assert isinstance(problem, CurveProblem)
+        if not known.numbers:
+            continue
+        low, high = known.band.edges()
+        products = told.world.products
+        for k in range(len(products)):
+            # A product may span snapshots of unlike demand: its marginal value is their mean.
+            supply = (
+                problem.demand_mw[:, None]
+                - known.band.mw[None, :] * (products.shape[k] > 0)[:, None]
+            )
+            below, above = problem.marginal_cost(supply)
+            weight = (products.shape[k] * products.weights_h)[:, None] / products.hours[k]
+            cap = known.band.cap
+            slack = 1e-5 * cap  # answers are rounded, prices of demand steps have a least gain
+            assert (low[k] <= np.minimum((weight * above).sum(axis=0), cap) + slack).all()
+            assert (high[k] >= (weight * below).sum(axis=0) - slack).all()
+
+
+def crooked_triangle() -> World:
+    """The triangle with numbers that nobody can hit by chance."""
+    changes = {"E": (12.07133713, 0.04031377), "N": (25.04912881, 0.03017931)}
+    changes["S"] = (18.02919337, 0.02213791)
+    overrides: dict[str, object] = {}
+    for country, (intercept, slope) in changes.items():
+        overrides[f"curves.{country}.intercept_eur_per_mwh"] = intercept
+        overrides[f"curves.{country}.slope_eur_per_mwh_per_mw"] = slope
+    return teaching_world("triangle", **overrides)
+
+
+def private_numbers(told: Story) -> dict[str, set[float]]:
+    """Costs, marginal costs and demands of every country, alone and at the end."""
+    found: dict[str, set[float]] = {}
+    for country, problem in told.world.problems.items():
+        numbers: set[float] = set()
+        for exchange in (0.0, told.model.ledger.exchange_mw(country)):
+            plan = problem.solve(exchange + np.zeros(len(told.world.snapshots)))
+            numbers |= {plan.cost_eur, *plan.price_eur_per_mwh.tolist()}
+            below, above = problem.marginal_cost(problem.demand_mw - exchange)
+            numbers |= {*below.tolist(), *above.tolist()}
+        numbers |= set(problem.demand_mw.tolist())
+        found[country] = {round(x, 6) for x in numbers if abs(x - round(x)) > 1e-6}
+    return found
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from numbers_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from numbers_in(inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+def leaks(messages: list[Message], private: dict[str, set[float]]) -> list[str]:
+    """Private numbers in a transcript that nobody had declared when they were said."""
+    declared: set[float] = set()
+    found = []
+    for message in messages:
+        secret: set[float] = set()
+        own = message.sender in private
+        for country, numbers in private.items():
+            if country == message.sender or message.sender in (CLOCK, OPERATOR):
+                secret |= numbers
+        if own:
+            declared |= {round(x, 6) for x in message.body.private_numbers()}
+        body = message.body.record()
+        for key in message.body.discloses if own else ():
+            body.pop(key)
+        said = {round(x, 6) for x in numbers_in(body)}
+        found += [f"{type(message.body).__name__}: {x}" for x in (said & secret) - declared]
+    return found
+
+
+@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+def test_no_undeclared_private_number_in_a_transcript(name: str, mode: str) -> None:
+    told = Story(crooked_triangle(), name, mode).hold()
+    assert leaks(told.messages, private_numbers(told)) == []
+
+
+def test_the_prototypes_leak_is_found() -> None:
+    """The prototype wrote the exporter's marginal cost on the bid that both sides read.
+
+    Here it is a message of its own that declares it; undeclared, the same transcript fails.
+    """
+    told = Story(crooked_triangle(), "bilateral_bids", "prototype").hold()
+    private = private_numbers(told)
+    for agent in told.model.countries.values():
+        costs = agent.marginal_costs
+        private[agent.country] |= {round(float(x), 6) for x in [*costs.mc_import, *costs.mc_export]}
+    assert leaks(told.messages, private) == []
+
+    def hushed(message: Message) -> Message:
+        body = message.body
+        if type(body).__name__ != "ExportCost":
+            return message
+        secretive = type("Secretive", (type(body),), {"discloses": ()})
+        return replace(message, body=secretive(**vars(body)))
+
+    assert leaks([hushed(m) for m in told.messages], private)
+
+
+def test_every_member_is_registered_once() -> None:
+    assert len(MEMBERS) == sum(len(modes) for modes in protocol_modes().values())
+    assert len(set(MEMBERS)) == len(MEMBERS)
+
+
+def test_a_resumed_watch_knows_the_same() -> None:
+    told = Story(teaching_world("triangle"), "bilateral_bids", "adaptive")
+    told.model.plan_alone()
+    told.model.step()
+    arrays, plain = told.model.state()
+    world = teaching_world("triangle")
+    other = NegotiationModel(
+        world.problems, world.graph, world.products, make_protocol("bilateral_bids", "adaptive")
+    )
+    other.restore(arrays, plain)
+    assert other.watch.table().equals(told.model.watch.table())
