@@ -319,6 +319,8 @@ def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None)
     warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
     for chatty in ("linopy", "pypsa", "MESA"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Network files hold columns of their own, which PyPSA remarks on at every copy.
+    logging.getLogger("pypsa.network.transform").setLevel(logging.ERROR)
     try:
         with ConsoleReporter() as reporter:
             reporter.phase("loading the modelling tools")

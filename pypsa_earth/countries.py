@@ -23,10 +23,12 @@ def country_of_bus(n: pypsa.Network) -> pd.Series:
         return pd.Series("", index=n.buses.index)
     code = n.buses.country.astype(object).where(n.buses.country.notna(), "").astype(str).str.strip()
     code = code.where(~code.str.lower().isin(_MISSING), "")
-    for bus in code.index[code == ""]:
-        code.loc[bus] = code.get(str(bus).rpartition(" ")[0], "")
+    named = {bus: str(bus).rpartition(" ")[0] for bus in code.index[code == ""]}
+    children = {bus: parent for bus, parent in named.items() if parent in code.index}
+    for bus, parent in children.items():
+        code.loc[bus] = code[parent]
     while (code == "").any():
-        found = _from_neighbours(n, code)
+        found = _from_neighbours(n, code).drop(list(children), errors="ignore")
         if not len(found):
             break
         code.loc[found.index] = found
