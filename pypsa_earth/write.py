@@ -46,7 +46,9 @@ def on_original_branches(
     joined.name = original.name or n.name
     joined.remove("Link", joined.links.index[joined.links.carrier == trade_carrier])
     table = cross_border(original)
-    table = table[table.kind == "electric"]
+    # Lines to countries that did not take part stay out.
+    inside = table.bus0.isin(joined.buses.index) & table.bus1.isin(joined.buses.index)
+    table = table[(table.kind == "electric") & inside]
     flows = _branch_flows(table, edges, flows_mw, len(n.snapshots))
     for component, rows in table.groupby("component"):
         _add_branches(joined, original, str(component), list(rows.name), flows)
@@ -102,6 +104,10 @@ def _add_branches(
     n.add(component, names, **{column: static[column] for column in static})
     nominal = "p_nom" if component == "Link" else "s_nom"
     frame = n.c[component].static
+    for column in frame.columns.difference(n.c[component].defaults.index):
+        # Columns of the file's own; netCDF has no truth values, and mixed ones turn into objects.
+        if set(frame[column].map(type)) <= {bool, np.bool_}:
+            frame[column] = frame[column].astype(int)
     grown = frame.loc[names, f"{nominal}_extendable"].astype(bool)
     kept = frame.loc[names, [nominal, f"{nominal}_min"]].max(axis=1)
     frame.loc[names, f"{nominal}_opt"] = kept.where(grown, frame.loc[names, nominal])
@@ -116,7 +122,7 @@ def _add_branches(
 def statistics_by_country(n: pypsa.Network) -> pd.DataFrame:
     """``n.statistics`` by component, country and carrier, disposal left out."""
     table: pd.DataFrame = n.statistics(groupby=["country", "carrier"])
-    own = table.index.get_level_values("carrier")
+    own = table.index.get_level_values(-1)
     return table[~own.isin([DISPOSAL, "Disposal"])]
 
 
