@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,11 @@ def _most(n: pypsa.Network, component: str, name: str, attribute: str) -> float:
     return float(n.c[component].static.loc[name, attribute])
 
 
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as dicts."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
 def interconnectors(
     table: pd.DataFrame, countries: Iterable[str], wheeling_eur_per_mwh: float
 ) -> tuple[Interconnector, ...]:
@@ -144,18 +150,18 @@ def interconnectors(
     chosen = set(countries)
     electric = table[(table.kind == "electric")]
     pairs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
-    for row in electric.itertuples():
-        if not {row.country0, row.country1} <= chosen:
+    for row in rows_of(electric):
+        if not {row["country0"], row["country1"]} <= chosen:
             continue
-        there, back, ends = row.ntc_fwd_mw, row.ntc_bwd_mw, (row.bus0, row.bus1)
-        one, other = row.country0, row.country1
+        there, back, ends = row["ntc_fwd_mw"], row["ntc_bwd_mw"], (row["bus0"], row["bus1"])
+        one, other = row["country0"], row["country1"]
         if one > other:
             there, back, ends, (one, other) = back, there, ends[::-1], (other, one)
         groups = pairs.setdefault((one, other), {})
         sums = groups.setdefault(ends, [0.0, 0.0, 0.0])
         sums[0] += there
         sums[1] += back
-        sums[2] += (there + back) * (1 - row.efficiency)
+        sums[2] += (there + back) * (1 - row["efficiency"])
     made = (_interconnector(pair, groups, wheeling_eur_per_mwh) for pair, groups in pairs.items())
     return tuple(sorted((m for m in made if m is not None), key=lambda m: m.name))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pypsa
 
-from pypsa_earth.branches import cross_border, is_solved
+from pypsa_earth.branches import cross_border, is_solved, rows_of
 from pypsa_earth.carriers import undefined_carriers
 from pypsa_earth.countries import (
     BRANCHES,
@@ -156,7 +156,7 @@ def _load_errors(n: pypsa.Network, code: pd.Series, chosen: Sequence[str]) -> It
     if len(outside):
         yield Finding("loads on buses that do not exist", _some(outside))
         return
-    energy = load_mwh(n).groupby(code).sum().reindex(chosen).fillna(0.0)
+    energy = load_mwh(n).groupby(code).sum().reindex(list(chosen)).fillna(0.0)
     for country, mwh in energy.items():
         if mwh <= 0:
             yield Finding(
@@ -342,10 +342,7 @@ def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
     if len(empty):
         yield Finding(
             f"{len(empty)} cross-border branches have no capacity",
-            _some(
-                f"{r.component} {r.name_}"
-                for r in empty.rename(columns={"name": "name_"}).itertuples()
-            ),
+            _some(f"{row['component']} {row['name']}" for row in rows_of(empty)),
             "they are left out",
         )
     grows = electric[electric.extendable]

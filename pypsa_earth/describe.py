@@ -11,7 +11,7 @@ import pandas as pd
 import pypsa
 
 from pypsa_earth import shedding
-from pypsa_earth.branches import cross_border, interconnectors, is_solved
+from pypsa_earth.branches import cross_border, interconnectors, is_solved, rows_of
 from pypsa_earth.countries import BRANCHES, ONE_PORTS, country_of_bus, is_electric, load_mwh
 from pypsa_earth.options import FileOptions, file_options
 from pypsa_earth.scenario import inspected, source_of
@@ -116,19 +116,19 @@ def _interconnectors(table: pd.DataFrame, countries: Sequence[str]) -> list[dict
 def _branches(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
-            "component": row.component,
-            "name": row.name,
-            "carrier": row.carrier,
-            "kind": row.kind,
-            "from": row.bus0,
-            "to": row.bus1,
-            "there MW": float(row.ntc_fwd_mw),
-            "back MW": float(row.ntc_bwd_mw),
-            "km": float(row.length_km),
-            "efficiency": float(row.efficiency),
-            "extendable": bool(row.extendable),
+            "component": row["component"],
+            "name": row["name"],
+            "carrier": row["carrier"],
+            "kind": row["kind"],
+            "from": row["bus0"],
+            "to": row["bus1"],
+            "there MW": float(row["ntc_fwd_mw"]),
+            "back MW": float(row["ntc_bwd_mw"]),
+            "km": float(row["length_km"]),
+            "efficiency": float(row["efficiency"]),
+            "extendable": bool(row["extendable"]),
         }
-        for row in table.rename_axis(None).itertuples(index=False)
+        for row in rows_of(table)
     ]
 
 

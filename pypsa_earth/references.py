@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pypsa
 
@@ -60,7 +61,7 @@ def solve_whole(
             own = Own(whole, country)
             charger_ratio(own)
             lossy_link_sync(own)
-    options = {"output_flag": False}
+    options: dict[str, Any] = {"output_flag": False}
     if time_limit_s is not None:
         options["time_limit"] = time_limit_s
     with muted():

@@ -326,12 +326,12 @@ def capacity_limits(own: Own, values: NationalValues) -> None:
         if len(names):
             need = (1 + values.safe_margin) * float(peak) - have
             own.add(own.capacity("Generator-p_nom", one[names]) >= need, "SAFE")
-    for carrier, (least, most) in values.ccl_mw.items():
+    for carrier, (fewest, most) in values.ccl_mw.items():
         names = grows.index[grows.carrier == carrier]
         if len(names):
             total = own.capacity("Generator-p_nom", one[names])
-            if least is not None:
-                own.add(total >= least, f"CCL {carrier} min")
+            if fewest is not None:
+                own.add(total >= fewest, f"CCL {carrier} min")
             if most is not None:
                 own.add(total <= most, f"CCL {carrier} max")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pypsa
 
 from agents.network import DISPOSAL
-from pypsa_earth.branches import cross_border
+from pypsa_earth.branches import cross_border, rows_of
 from scenarios.schema import Interconnector
 
 
@@ -64,31 +64,23 @@ def _branch_flows(
     snapshots: int,
 ) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """Power into either end of every branch, by component and name."""
-    flows = {
-        (r.component, r.Index): (np.zeros(snapshots), np.zeros(snapshots))
-        for r in table.set_index("name").itertuples()
-    }
+    rows = rows_of(table)
+    flows = {(r["component"], r["name"]): (np.zeros(snapshots), np.zeros(snapshots)) for r in rows}
     for edge in edges:
         net = flows_mw[edge.name]
         for strand in edge.branches:
-            ends = {strand.bus_a, strand.bus_b}
-            same = table[[{r.bus0, r.bus1} == ends for r in table.itertuples()]]
-            for way, mw in ((True, np.maximum(net, 0.0)), (False, np.maximum(-net, 0.0))):
-                sent = mw * strand.share
-                first = strand.bus_a if way else strand.bus_b
-                forward = same.bus0 == first
-                capacity = same.ntc_fwd_mw.where(forward, same.ntc_bwd_mw)
-                if capacity.sum() <= 0:
-                    continue
-                for index, part in (capacity / capacity.sum()).items():
-                    out, received = sent * part, -(1 - edge.loss) * sent * part
-                    p0, p1 = flows[same.component[index], same.name[index]]
-                    if forward[index]:
-                        p0 += out
-                        p1 += received
-                    else:
-                        p1 += out
-                        p0 += received
+            same = [r for r in rows if {r["bus0"], r["bus1"]} == {strand.bus_a, strand.bus_b}]
+            for first, mw in ((strand.bus_a, net), (strand.bus_b, -net)):
+                sent = np.maximum(mw, 0.0) * strand.share
+                room = [r["ntc_fwd_mw" if r["bus0"] == first else "ntc_bwd_mw"] for r in same]
+                for row, capacity in zip(same, room, strict=True):
+                    if capacity <= 0:
+                        continue
+                    out = sent * (capacity / sum(room))
+                    p0, p1 = flows[row["component"], row["name"]]
+                    near, far = (p0, p1) if row["bus0"] == first else (p1, p0)
+                    near += out
+                    far -= (1 - edge.loss) * out
     return flows
 
 
