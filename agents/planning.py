@@ -260,6 +260,6 @@ class PypsaProblem(PlanningProblem):
         if not result.status.is_ok:
             raise PlanningError(
                 f"{self.country}: the planning problem ended {result.status.legacy_status!r}; "
-                "check its fleet, policy and load-shedding price"
+                "check its fleet, its policy and that load may be shed"
             )
         return result

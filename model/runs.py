@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from model.settlement import SETTLEMENTS, Settled, settle
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
 from pypsa_earth.results import in_words, write_results
+from scenarios.errors import ScenarioError
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -56,7 +58,12 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
     chosen_strategies(options, scenario)
     SETTLEMENTS.load(options.settlement)
     records = RunRecords.create(options, scenario)
-    return _Run(records, reporter or Reporter()).carry_out()
+    try:
+        return _Run(records, reporter or Reporter()).carry_out()
+    except (PlanningError, ScenarioError):
+        if not records.steps:  # nothing was negotiated, so nothing is worth keeping
+            shutil.rmtree(records.path)
+        raise
 
 
 def resume(path: Path, reporter: Reporter | None = None) -> dict[str, Any]:

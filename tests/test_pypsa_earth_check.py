@@ -200,6 +200,20 @@ def test_a_bad_file_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def _no_peakers_in_botswana(n: pypsa.Network) -> None:
+    n.remove("Generator", ["BW1 0 OCGT", "BW1 0 solar", "BW1 0 onwind"])
+
+
+def test_what_cannot_be_met_without_shedding_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, _no_peakers_in_botswana)
+    options = ["--countries", "BW,NA,ZA", "--set", "network.load_shedding=off"]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(run.app, ["--network", str(path), *options, "--out", str(out)])
+    assert done.exit_code == 2
+    assert "BW" in done.output and "nfeasible" in done.output
+    assert not list(out.iterdir())
+
+
 def test_inspect(tmp_path: Path) -> None:
     path = written(tmp_path)
     good = CliRunner().invoke(run.app, ["inspect", str(path), "--countries", "BW,NA,ZA"])
