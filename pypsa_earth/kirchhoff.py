@@ -18,7 +18,7 @@ import pypsa
 import xarray as xr
 
 from agents.hot_model import muted
-from pypsa_earth.countries import country_of_bus
+from pypsa_earth.countries import country_of_bus, is_electric
 from scenarios.errors import ScenarioError
 
 # Net positions count as met within this share of the largest.
@@ -103,8 +103,8 @@ def deliverable(n: pypsa.Network, net_import_mw: Mapping[str, np.ndarray]) -> De
 
 
 def _inflow(n: pypsa.Network, country: str) -> linopy.LinearExpression | None:
-    """Net import of a country over all branches that cross its border, as received."""
-    code = country_of_bus(n)
+    """Net import of a country over all electric branches that cross its border, as received."""
+    code, electric = country_of_bus(n), is_electric(n)
     total = None
     for component, variable in (
         ("Line", "Line-s"),
@@ -117,7 +117,8 @@ def _inflow(n: pypsa.Network, country: str) -> linopy.LinearExpression | None:
         starts, ends = static.bus0.map(code) == country, static.bus1.map(code) == country
         efficiency = static.efficiency if component == "Link" else pd.Series(1.0, static.index)
         factor = efficiency.where(ends & ~starts, 0.0) - (starts & ~ends).astype(float)
-        factor = factor[factor != 0]
+        grid = static.bus0.map(electric).astype(bool) & static.bus1.map(electric).astype(bool)
+        factor = factor[(factor != 0) & grid]
         if not len(factor):
             continue
         scale = xr.DataArray(

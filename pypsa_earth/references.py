@@ -76,6 +76,7 @@ def solve_whole(
     whole.optimize.assign_duals()
     whole.optimize.post_processing()
     whole._objective = cost
+    whole.model.solver_model = None  # a network that holds a solver cannot be copied
     return Reference(cost, whole)
 
 
