@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,7 +20,11 @@ from model.options import RunOptions
 from model.reporting import Reporter
 from pypsa_earth.commands import inspect, prepare
 from scenarios.errors import ScenarioError
+from viz.commands import add_commands
 from viz.console import ConsoleReporter, make_console, print_choices, print_line, print_summary
+
+if TYPE_CHECKING:
+    from model.gains import GainsReport
 
 EXIT_NOT_AGREED = 1
 EXIT_USER_ERROR = 2
@@ -61,6 +65,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+add_commands(app)
 
 _WHAT, _HOW, _WHERE = "What is negotiated", "How it is computed", "Where it is kept"
 
@@ -271,6 +277,48 @@ def _what(scenario: str | None, network: Path | None) -> str | None:
     return as_network_file(network)
 
 
+@app.command()
+def gains(
+    run: Annotated[str, typer.Argument(help="Folder of a finished run, or its name under --out.")],
+    resolution: Annotated[
+        str | None,
+        typer.Option(
+            help="At which coalitions are valued, such as 12w6h.",
+            show_default="the run's if that is affordable, else 2w6h",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(help="Pairs of orders where the Shapley value is sampled.", min=2)
+    ] = 20,
+    workers: Annotated[
+        int, typer.Option(help="Solves at the same time; does not change results.", min=1)
+    ] = RunOptions.workers,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RunOptions.out,
+) -> None:
+    """Who gains in a finished run, and which countries could do better without the others."""
+    from model.choices import find_run
+
+    folder = find_run(run, out)
+
+    def work(reporter: Reporter) -> GainsReport:
+        from model.gains import who_gains
+        from model.records import RunRecords
+
+        return who_gains(
+            RunRecords.open(folder), resolution, workers=workers, pairs=pairs, reporter=reporter
+        )
+
+    def show(report: GainsReport) -> int:
+        from viz.gains_tables import print_gains, write_gains
+
+        print_gains(report, make_console())
+        write_gains(report, folder / "gains")
+        print_line(f"all tables are in {folder / 'gains'}", make_console())
+        return 0
+
+    raise typer.Exit(_run(work, show=show))
+
+
 def _negotiate(given: dict[str, Any]) -> int:
     """Check the options, then negotiate."""
     from model.choices import choose_options
@@ -313,8 +361,17 @@ _OPTION_NAMES = {
 }
 
 
-def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None) -> int:
-    """Do the work under progress bars, print its summary and return the exit code."""
+def _show_summary(summary: dict[str, Any]) -> int:
+    print_summary(summary, make_console())
+    return 0 if summary["status"] == "agreed" else EXIT_NOT_AGREED
+
+
+def _run(
+    work: Callable[[Reporter], Any],
+    folder: Path | None = None,
+    show: Callable[[Any], int] = _show_summary,
+) -> int:
+    """Do the work under progress bars, show what came out and return the exit code."""
     # PyPSA 1.4 announces changes of its next version at every import of a network.
     warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
     for chatty in ("linopy", "pypsa", "MESA"):
@@ -324,15 +381,14 @@ def _run(work: Callable[[Reporter], dict[str, Any]], folder: Path | None = None)
     try:
         with ConsoleReporter() as reporter:
             reporter.phase("loading the modelling tools")
-            summary = work(reporter)
+            result = work(reporter)
     except KeyboardInterrupt as interrupt:
         return _say_interrupted(interrupt.args[0] if interrupt.args else folder)
     except Exception as error:
         if isinstance(error, _user_errors()):
             return _fail(str(error))
         raise
-    print_summary(summary, make_console())
-    return 0 if summary["status"] == "agreed" else EXIT_NOT_AGREED
+    return show(result)
 
 
 def _user_errors() -> tuple[type[Exception], ...]:

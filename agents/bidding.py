@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,8 +18,9 @@ from protocols.messages import (
     Message,
     Wish,
     WishCall,
+    prices_asked,
 )
-from protocols.public import BorderPrices, PublicLedger, border_prices
+from protocols.public import PublicLedger
 
 # Wishes are said with so many binary digits, so that the solver's noise is not taken for a wish,
 # whatever the unit of power.
@@ -56,12 +56,12 @@ class Bidder(Side):
         # country without interest need not solve anything.
         port = ledger.port_of(self.country, call.path[1])
         value = self.valuation.marginal_value(ledger.exchange_mw(self.country), port)
-        here = self._border_prices(call, ledger)
+        here = prices_asked(call, self.country, ledger)
         side = np.where(value > here.import_price, 1, np.where(value < here.export_price, -1, 0))
         return Interest(tuple(int(s) for s in side))
 
     def _wish(self, call: WishCall, ledger: PublicLedger) -> Wish:
-        here = self._border_prices(call, ledger)
+        here = prices_asked(call, self.country, ledger)
         terms = Terms(
             import_price=here.import_price,
             export_price=here.export_price,
@@ -74,13 +74,3 @@ class Bidder(Side):
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
         step = quantum(largest, WISH_DIGITS)
         return Wish(tuple((np.round(mw / step) * step).tolist()))
-
-    def _border_prices(self, call: InterestCall | WishCall, ledger: PublicLedger) -> BorderPrices:
-        """Prices at the own border, moved apart by the least gain."""
-        here = border_prices(self.country, call.path, call.price_eur_per_mwh, call.border, ledger)
-        gain = call.least_gain_eur_per_mwh
-        return replace(
-            here,
-            import_price=here.import_price + gain / here.arriving,
-            export_price=here.export_price - gain,
-        )

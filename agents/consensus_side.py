@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -11,8 +10,15 @@ from agents.problem import Terms
 from agents.side import Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
-from protocols.coordination_messages import OpenCall, Quote, QuoteCall, ReviseCall
-from protocols.levelling import Line
+from protocols.coordination_messages import (
+    OpenCall,
+    Opening,
+    OpeningCall,
+    Quote,
+    QuoteCall,
+    ReviseCall,
+)
+from protocols.levelling import Line, PriceSlope
 from protocols.messages import Body, Message
 from protocols.public import PublicLedger
 
@@ -25,27 +31,45 @@ SHRINK, GROW, LEAST_REACH = 0.5, 3.0, 2.0**-10
 
 
 class ConsensusSide(Side):
-    """Keeps price, slope and proposed flows of one country during one negotiation."""
+    """Keeps price and proposed flows of one country during one negotiation.
 
-    answers: ClassVar[tuple[type[Body], ...]] = (OpenCall, QuoteCall, Quote, ReviseCall)
+    Prices are those of every product at every port, one block of products per port. The slope of a
+    country's price is the same at all its ports.
+    """
+
+    answers: ClassVar[tuple[type[Body], ...]] = (
+        OpenCall,
+        OpeningCall,
+        Opening,
+        QuoteCall,
+        Quote,
+        ReviseCall,
+    )
 
     def __init__(self, country: str, valuation: Valuation, strategy: Strategy) -> None:
         super().__init__(country, valuation, strategy)
         self._lines: dict[str, Line] = {}
         self._ports: dict[str, int] = {}
-        self._steepness = 0.0
-        self._least_price = 0.0
-        self._price = self._slope = np.zeros(0)
-        self._reach = np.ones(0)
-        self._quoted: dict[str, Quote] = {}
+        self._slopes: dict[str, PriceSlope] = {}
+        self._span_mw = 0.0
+        self._price, self._reach = np.zeros(0), np.ones(0)
+        self._quoted: dict[str, np.ndarray] = {}
+        self._heard: dict[str, np.ndarray] = {}
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Quote when called to; keep silent on everything else, but take it in."""
         body = message.body
         if isinstance(body, OpenCall):
             self._take_up(body, ledger)
+        elif isinstance(body, OpeningCall):
+            self._think_again(body, ledger)
+            opening = Opening(tuple(self._price[self._at(body.partner)].tolist()))
+            return Message(self.country, body.partner, "inform", opening, message.round)
+        elif isinstance(body, Opening):
+            self._heard[message.sender] = np.asarray(body.price_eur_per_mwh)
         elif isinstance(body, QuoteCall):
-            quote = self._quote(body.partner, ledger)
+            here = self._price[self._at(body.partner)]
+            self._quoted[body.partner], quote = here, Quote(tuple(here.tolist()))
             return Message(self.country, body.partner, "propose", quote, message.round)
         elif isinstance(body, Quote):
             self._level(message.sender, body)
@@ -61,59 +85,60 @@ class ConsensusSide(Side):
             np.asarray(call.receive_limit_mw),
             call.loss,
         )
-        self._steepness, self._least_price = call.steepness, call.least_price_eur_per_mwh
+        self._span_mw = call.span_mw
+        self._slopes[self.country], self._slopes[call.partner] = call.slopes
 
-    def _quote(self, partner: str, ledger: PublicLedger) -> Quote:
+    def _think_again(self, call: OpeningCall, ledger: PublicLedger) -> None:
         if not len(self._price):
             self._price = self.valuation.marginal_values(ledger.exchange_mw(self.country))
-            self._choose_slope()
             self._reach = np.ones_like(self._price)
-        here = self._at(partner)
-        self._quoted[partner] = Quote(
-            tuple(self._price[here].tolist()), tuple(self._slope[here].tolist())
-        )
-        return self._quoted[partner]
+        elif not call.first:
+            self._take_mean()
 
     def _at(self, partner: str) -> slice:
         """Products at the port where the line to a partner lands."""
         count = len(self.valuation.products)
         return slice(self._ports[partner] * count, (self._ports[partner] + 1) * count)
 
-    def _choose_slope(self) -> None:
-        scale = np.maximum(np.abs(self._price), self._least_price)
-        self._slope = self._steepness * scale / self._span_mw
+    def _take_mean(self) -> None:
+        """Mean of the own price and those heard, weighted by what all lines and each carry."""
+        weight, total = np.full_like(self._price, self._span_mw), self._span_mw * self._price
+        for partner, price in self._heard.items():
+            line = self._lines[partner]
+            carried = float(np.maximum(line.send_limit_mw, line.receive_limit_mw).max())
+            here = self._at(partner)
+            weight[here] += carried
+            total[here] += carried * price
+        self._price = total / weight
+        self._heard = {}
 
-    def _level(self, partner: str, theirs: Quote) -> None:
+    def _level(self, partner: str, quote: Quote) -> None:
         line, mine = self._lines[partner], self._quoted[partner]
+        theirs = np.asarray(quote.price_eur_per_mwh)
+        my_slope = self._slopes[self.country].at(mine)
         before = line.near_import_mw
-        line.level(*mine.arrays(), *theirs.arrays())
-        here = self._at(partner)
-        moved = self._slope[here] * (line.near_import_mw - before)
+        line.level(mine, my_slope, theirs, self._slopes[partner].at(theirs))
         self._price = self._price.copy()
-        self._price[here] -= moved
+        self._price[self._at(partner)] = mine - my_slope * (line.near_import_mw - before)
 
     def _revise(self, call: ReviseCall) -> None:
-        self._choose_slope()
-        blocks = self._sums(lambda line: line.near_import_mw)
-        profile = np.concatenate([self.valuation.products.profile_mw(mw) for mw in blocks])
-        ends = self._block_ends()
-        change = self.valuation.problem.respond(profile, self._ladder(ends))
+        self._take_mean()
+        profile = self._proposed_mw()
+        slope, ends = self._slopes[self.country].at(self._price), self._block_ends()
+        rise, width = slope * (ends[1:] + ends[:-1]) / 2, np.diff(ends, axis=0)
+        terms = Terms(self._price + rise, self._price - rise, width, width)
+        change = self.valuation.problem.respond(profile, terms)
+        self._price = self._price + call.relaxation * slope * change
         self._refine(np.abs(change), ends)
-        self._price = self._price + call.relaxation * self._slope * change
 
-    @property
-    def _span_mw(self) -> np.ndarray:
-        """Most that all lines of a port together carry one way, MW per product."""
-        sent = self._sums(lambda line: line.send_limit_mw)
-        received = self._sums(lambda line: line.receive_limit_mw)
-        return np.maximum(sent, received).ravel()
-
-    def _sums(self, mw_of: Callable[[Line], np.ndarray]) -> np.ndarray:
-        """Sum over the lines of each port, shape (ports, products)."""
-        total = np.zeros((self.valuation.problem.ports, len(self.valuation.products)))
-        for partner, line in self._lines.items():
-            total[self._ports[partner]] += mw_of(line)
-        return total
+    def _proposed_mw(self) -> np.ndarray:
+        """Net import that the proposed flows give, MW per snapshot of every port."""
+        products, ports = self.valuation.products, self.valuation.problem.ports
+        total = np.zeros((ports, len(products)))
+        for port in range(ports):
+            landing = [line for c, line in self._lines.items() if self._ports[c] == port]
+            total[port] = np.sum([line.near_import_mw for line in landing], axis=0)
+        return np.concatenate([products.profile_mw(mw) for mw in total])
 
     def _block_ends(self) -> np.ndarray:
         """Ends of the blocks either side of the proposed exchange, zero first, MW."""
@@ -125,8 +150,3 @@ class ConsensusSide(Side):
         near, far = deviation_mw <= ends[1], deviation_mw > ends[3]
         factor = np.where(near, SHRINK, np.where(far, GROW, 1.0))
         self._reach = np.clip(self._reach * factor, LEAST_REACH, 1.0)
-
-    def _ladder(self, ends: np.ndarray) -> Terms:
-        """Prices that rise with the deviation from the proposed exchange."""
-        rise, width = self._slope * (ends[1:] + ends[:-1]) / 2, np.diff(ends, axis=0)
-        return Terms(self._price + rise, self._price - rise, width, width)

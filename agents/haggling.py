@@ -34,7 +34,7 @@ class Haggling:
         tactic: Tactic,
     ) -> None:
         self._agenda = agenda
-        self._tactic = tactic
+        self._tactic = tactic.for_talk()
         self._hours = hours
         self._limits_eur = limits_eur
         # The far end of the path pays the near end.
@@ -58,6 +58,8 @@ class Haggling:
         if not len(talk.ranking):
             return End(self._agenda.path)
         chosen = self._tactic.next_offer(talk)
+        if chosen is None:
+            return End(self._agenda.path)
         if talk.received:
             last = talk.received[-1]
             if self._is_acceptable(last) and self._tactic.accepts(talk, chosen):
@@ -65,7 +67,8 @@ class Haggling:
         if not self._is_acceptable(chosen):
             return End(self._agenda.path)
         talk.made.append(chosen)
-        return Offer(self._agenda.path, *self._outcomes[chosen])
+        bundle, amount = self._outcomes[chosen]
+        return Offer(self._agenda.path, bundle, amount, self._agenda.bundles[bundle])
 
     def _is_acceptable(self, outcome: int) -> bool:
         """Whatever the tactic says, there is no deal below the reservation value."""

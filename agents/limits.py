@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.valuation import Valuation
 from protocols.messages import Leg
-from protocols.public import PublicLedger, change_mw
+from protocols.public import PublicLedger, change_mw, wheeling_eur
 
 # Costs are said with so many binary digits, so that the solver's noise is not taken for gain,
 # whatever the units of money and power.
@@ -25,11 +25,8 @@ def least_payment_eur(
     """
     here = ledger.exchange_mw(country)
     moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
-    there, charges = here + change_mw(country, moved, ledger), 0.0
-    for path, mw in moved:
-        if path[-1] == country:
-            energy = float(mw @ valuation.products.hours)
-            charges += energy * sum(ledger.wheeling_eur_per_mwh(path).values())
+    there = here + change_mw(country, moved, ledger)
+    charges = wheeling_eur(country, moved, ledger)
     before = valuation.cost_eur(here)
     step = quantum(before, COST_DIGITS)
     return float(np.ceil((valuation.cost_eur(there) - before + charges) / step) * step)

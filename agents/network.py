@@ -13,7 +13,7 @@ import pandas as pd
 import pypsa
 
 from scenarios.profiles import Profiles
-from scenarios.schema import Hydro, Scenario, Technology
+from scenarios.schema import Candidate, Hydro, Plant, Scenario, Technology
 from scenarios.time_axis import TimeAxis
 
 SHEDDING = "load_shedding"
@@ -101,10 +101,10 @@ def _assemble(
     builder.add_load()
     for plant in scenario.fleet:
         if plant.country == country:
-            builder.add_plant(plant.carrier, plant.p_nom_mw, plant.availability)
+            builder.add_plant(plant)
     for candidate in scenario.candidates:
         if candidate.country == country:
-            builder.add_candidate(candidate.carrier, candidate.p_nom_max_mw)
+            builder.add_candidate(candidate)
     for hydro in scenario.hydro:
         if hydro.country == country and hydro.p_nom_mw > 0:
             builder.add_hydro(hydro)
@@ -165,30 +165,22 @@ class _Builder:
             p_set=self.profiles.load_mw[self.country],
         )
 
-    def add_plant(self, carrier: str, p_nom_mw: float, availability: float) -> None:
+    def add_plant(self, plant: Plant) -> None:
         """Add sunk capacity: no capital cost, cannot grow."""
-        if p_nom_mw == 0:
-            return
-        name = f"{self.country} {carrier}"
-        if self.technologies[carrier].max_hours > 0:
-            self._add_storage(name, carrier, {"p_nom": p_nom_mw})
-        else:
-            self._add_generator(name, carrier, availability, {"p_nom": p_nom_mw})
+        if plant.p_nom_mw > 0:
+            self._add(f"{self.country} {plant.carrier}", plant, {"p_nom": plant.p_nom_mw})
 
-    def add_candidate(self, carrier: str, p_nom_max_mw: float | None) -> None:
+    def add_candidate(self, candidate: Candidate) -> None:
         """Add capacity that may be built."""
-        tech = self.technologies[carrier]
+        tech = self.technologies[candidate.carrier]
+        limit_mw = candidate.p_nom_max_mw
         build = {
             "p_nom_extendable": True,
-            "p_nom_max": np.inf if p_nom_max_mw is None else p_nom_max_mw,
+            "p_nom_max": np.inf if limit_mw is None else limit_mw,
             "capital_cost": capital_cost_eur_per_mw_a(tech, self.settings.discount_rate),
             "lifetime": tech.lifetime_a,
         }
-        name = f"{self.country} {carrier} new"
-        if tech.max_hours > 0:
-            self._add_storage(name, carrier, build)
-        else:
-            self._add_generator(name, carrier, 1.0, build)
+        self._add(f"{self.country} {candidate.carrier} new", candidate, build)
 
     def add_hydro(self, hydro: Hydro) -> None:
         name = f"{self.country} {hydro.kind}"
@@ -237,6 +229,13 @@ class _Builder:
     def _largest_output_mw(self) -> float:
         return float(self.n.generators.p_nom.sum() + self.n.storage_units.p_nom.sum())
 
+    def _add(self, name: str, row: Plant | Candidate, capacity: Mapping[str, object]) -> None:
+        """Add a row of the fleet or of the candidates as generator or storage."""
+        if self.technologies[row.carrier].max_hours > 0:
+            self._add_storage(name, row.carrier, row.availability, capacity)
+        else:
+            self._add_generator(name, row.carrier, row.availability, capacity)
+
     def _add_generator(
         self, name: str, carrier: str, availability: float, capacity: Mapping[str, object]
     ) -> None:
@@ -257,7 +256,9 @@ class _Builder:
             **capacity,
         )
 
-    def _add_storage(self, name: str, carrier: str, capacity: Mapping[str, object]) -> None:
+    def _add_storage(
+        self, name: str, carrier: str, availability: float, capacity: Mapping[str, object]
+    ) -> None:
         tech = self.technologies[carrier]
         root = float(np.sqrt(tech.efficiency))
         self.n.add(
@@ -265,6 +266,8 @@ class _Builder:
             name,
             bus=self.country,
             carrier=carrier,
+            p_max_pu=availability,
+            p_min_pu=-availability,
             max_hours=self._chained_max_hours(tech.max_hours),
             efficiency_store=root,
             efficiency_dispatch=root,

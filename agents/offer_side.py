@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from agents.haggling import Haggling
 from agents.limits import least_payment_eur
 from agents.rational import Rational
@@ -57,8 +59,11 @@ class OfferSide(Side):
         )
 
     def _limits_eur(self, agenda: Agenda, ledger: PublicLedger) -> list[float]:
+        """Least payment for each bundle, with the least gain that makes it worth a deal."""
+        hours, gain = self.valuation.products.hours, agenda.least_gain_eur_per_mwh
         return [
             least_payment_eur(self.country, self.valuation, bundle, ledger)
+            + gain * sum(float(np.asarray(leg.mw) @ hours) for leg in bundle)
             for bundle in agenda.bundles
         ]
 

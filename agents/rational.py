@@ -42,7 +42,7 @@ class Rational:
     def __init__(
         self, country: str, agenda: Agenda, limits_eur: list[float], discount: float
     ) -> None:
-        self._path = agenda.path
+        self._path, self._bundles = agenda.path, agenda.bundles
         self._sign = 1.0 if agenda.path[0] == country else -1.0
         self._limits_eur = np.array(limits_eur)
         self._discount = discount
@@ -70,4 +70,5 @@ class Rational:
             offered_eur = self._sign * offer.amount_eur - float(self._limits_eur[offer.bundle])
             if offered_eur >= self._discount * own_eur - ROUNDING * float(gain_eur[best]):
                 return Accept(self._path)
-        return Offer(self._path, best, self._sign * (float(self._limits_eur[best]) + own_eur))
+        amount = self._sign * (float(self._limits_eur[best]) + own_eur)
+        return Offer(self._path, best, amount, self._bundles[best])

@@ -194,10 +194,17 @@ class _MarkedUp(_Reported):
             Terms(
                 import_price=terms.import_price + sign_in * self._product_charge,
                 export_price=terms.export_price + sign_out * self._product_charge,
-                import_limit_mw=np.minimum(terms.import_limit_mw, most_in),
-                export_limit_mw=np.minimum(terms.export_limit_mw, most_out),
+                import_limit_mw=_first(terms.import_limit_mw, most_in),
+                export_limit_mw=_first(terms.export_limit_mw, most_out),
             ),
         )
+
+
+def _first(limit_mw: np.ndarray, most_mw: np.ndarray) -> np.ndarray:
+    """Blocks of a ladder as far as they fit into a total."""
+    return np.diff(
+        np.minimum(np.cumsum(np.atleast_2d(limit_mw), axis=0), most_mw), axis=0, prepend=0
+    )
 
 
 class _Withheld(_Reported):

@@ -1,7 +1,7 @@
 """Tactics of alternating offers: what to offer next, and when to accept.
 
 A tactic sees the outcomes on the agenda with its own country's utility of each, and the offers
-made so far. It remembers nothing itself, so that one object may serve any number of talks.
+made so far. What it does follows from these alone, so that one object serves any number of talks.
 """
 
 from __future__ import annotations
@@ -65,9 +65,13 @@ class Standpoint:
 class Tactic(ABC):
     """How a country concedes."""
 
+    def for_talk(self) -> Tactic:
+        """Who plays a new talk: the tactic itself, unless it must remember the talk."""
+        return self
+
     @abstractmethod
-    def next_offer(self, talk: Standpoint) -> int:
-        """Outcome to offer in this turn."""
+    def next_offer(self, talk: Standpoint) -> int | None:
+        """Outcome to offer in this turn, or None to leave the talk."""
 
     def accepts(self, talk: Standpoint, own_next: int) -> bool:
         """Whether the last offer received is at least as good as the own next one."""

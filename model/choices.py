@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.strategy import STRATEGIES
 from model.options import RunOptions
-from model.players import chosen_protocol, chosen_strategies
+from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.settlement import SETTLEMENTS
 from protocols.plugins import Family, PluginError
 from protocols.registry import protocol_class, protocol_modes
@@ -146,7 +146,7 @@ def find_run(name_or_path: str, out: Path = RunOptions.out) -> Path:
             return path
     known = sorted(p.name for p in out.iterdir() if p.is_dir()) if out.is_dir() else []
     raise ScenarioError(
-        f"--resume: no run '{name_or_path}' here or in {out}{did_you_mean(name_or_path, known)}"
+        f"no run '{name_or_path}' here or in {out}{did_you_mean(name_or_path, known)}"
     )
 
 
@@ -183,6 +183,7 @@ def _check_players(options: RunOptions) -> None:
     try:
         chosen_protocol(options)
         chosen_strategies(options, scenario)
+        check_rules(options, scenario)
     except PluginError as error:
         raise ScenarioError(str(error)) from None
 

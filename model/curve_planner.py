@@ -187,6 +187,8 @@ class _Pool:
 
     def without_loops(self, flows_mw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Smallest flows that exchange the same; only lossless loops leave a choice."""
+        if not self.edges:
+            return flows_mw
         result = linprog(
             np.ones(self.limit_mw.size),
             A_eq=self._exchange_of_flow,

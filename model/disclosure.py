@@ -96,8 +96,8 @@ class Band:
         energy = energy[moved]
         least = np.where(energy > 0, low, high) * energy
         most = np.where(energy > 0, high, low) * energy
-        a = (saving.eur - (most.sum() - most)) / energy
-        b = (saving.eur - (least.sum() - least)) / energy
+        a = (saving.least_eur - (most.sum() - most)) / energy
+        b = (saving.most_eur - (least.sum() - least)) / energy
         slope_low, slope_high = np.minimum(a, b), np.maximum(a, b)
         nothing = np.full(len(hours), np.nan)
         for at, bound, narrow in (

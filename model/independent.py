@@ -2,16 +2,17 @@
 
 This is how the research prototype treated time: every month is a planning problem of its own, with
 annual costs in proportion to its hours. A country would then have a different fleet every month.
-At the end one fleet is planned for the whole year under all slices' trades, and money moves from
-winners to losers until nobody loses by that; if all together lose, the trades are void.
+At the end one fleet is planned for the whole year under the slices' trades, which are cut back
+where they no longer pay (:mod:`model.reconciliation`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pypsa
 
 from agents.policy import Policy, PolicyInForce
@@ -20,8 +21,10 @@ from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.players import chosen_protocol, chosen_strategies
+from model.reconciliation import reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
+from model.stepping import take_steps
 from model.world import World, pypsa_problems
 from protocols.messages import Trade
 from protocols.products import Products
@@ -33,14 +36,15 @@ HOURS_PER_YEAR = 8760.0
 def negotiate_slices(
     world: World, options: RunOptions, records: RunRecords, reporter: Reporter
 ) -> tuple[Ledger, str, str]:
-    """Negotiate each slice alone and reconcile.
+    """Negotiate each slice alone, from the last checkpoint on if there is one, and reconcile.
 
     Returns
     -------
     Ledger
-        All slices' trades in the year's products, with the reconciling transfers.
+        What is left of the slices' trades, in the year's products, with the reconciling transfers.
     str, str
-        Status (the first slice's that did not agree, else agreed) and note.
+        Status (the first slice's that did not agree, else agreed; failed if nothing is left of
+        the trades) and note.
 
     Raises
     ------
@@ -53,48 +57,86 @@ def negotiate_slices(
         raise ScenarioError(
             "--decomposition independent is not made for network files; leave it out"
         )
-    ledger = Ledger(world.graph, world.products)
     names = tuple(dict.fromkeys(world.products.slices))
-    status, notes = "agreed", []
-    first_step = first_solve = 0
-    records.truncate_after(-1)
     reporter.phase("negotiating", options.max_steps * len(names))
+    year = _Year(records, reporter)
     for name in names:
-        model = _slice_model(world, name, options)
-        model.plan_alone()
-        for _ in range(options.max_steps):
-            model.step()
-            _record(model, records, reporter, first_step, first_solve)
-            for trade in model.last.outcome.trades if model.last else ():
-                ledger.book(_in_year(trade, world.products, name))
-            if not model.running:
-                break
-        first_step += model.steps
-        first_solve += model.local_solves
-        ended = "capped" if model.running else model.status
-        if ended != "agreed":
-            notes.append(f"{name}: {ended}")
-            status = ended if status == "agreed" else status
-    return reconcile(world, ledger, status, "; ".join(notes))
+        if name not in year.ended:
+            year.negotiate(name, _slice_model(world, name, options), options.max_steps)
+    reporter.phase("reconciling the slices with one fleet")
+    missed = {name: end for name, end in year.ended.items() if end[0] != "agreed"}
+    status = next((status for status, _ in missed.values()), "agreed")
+    notes = [f"{name}: {' '.join(filter(None, end))}" for name, end in missed.items()]
+    return reconcile(world, agreed_trades(records, world.products), status, "; ".join(notes))
 
 
-def reconcile(world: World, ledger: Ledger, status: str, note: str) -> tuple[Ledger, str, str]:
-    """Plan one fleet under all trades; losers are compensated by winners in proportion."""
-    gains = {}
-    for country, problem in world.problems.items():
-        exchange = ledger.exchange_mw(country)
-        saved = problem.cost(np.zeros_like(exchange)) - problem.cost(exchange)
-        gains[country] = saved - ledger.payments_eur[country]
-    total, won = sum(gains.values()), sum(g for g in gains.values() if g > 0)
-    if total < 0:
-        note = f"one fleet for the year makes all together lose {-total:.4g} EUR/a: trades void"
-        return Ledger(world.graph, world.products), "failed", note
-    lost = -sum(g for g in gains.values() if g < 0)
-    if lost > 0:
-        share = lost / won
-        ledger.transfer({c: g if g < 0 else g * share for c, g in gains.items()})
-        note = "; ".join([*filter(None, [note]), f"reconciled by transfers of {lost:.4g} EUR/a"])
-    return ledger, status, note
+def agreed_trades(records: RunRecords, products: Products) -> dict[str, list[Trade]]:
+    """Trades of a run by slice, as agreed, in the products of the whole year."""
+    place = {name: k for k, name in enumerate(products.names)}
+    found: dict[str, list[Trade]] = {name: [] for name in dict.fromkeys(products.slices)}
+    for _, rows in records.table("trades").groupby(["step", "trade"]):
+        first = rows.iloc[0]
+        mw = np.zeros(len(products))
+        mw[[place[name] for name in rows["product"]]] = rows["mw"]
+        path = tuple(first["path"].split(">"))
+        trade = Trade(
+            first["exporter"],
+            first["importer"],
+            path,
+            tuple(mw.tolist()),
+            float(first["price_eur_per_mwh"]),
+            int(first["round"]),
+        )
+        found[first["slice"]].append(trade)
+    return found
+
+
+class _Year:
+    """The slices negotiated so far, kept so that a resumed run goes on after its last step.
+
+    Attributes
+    ----------
+    ended : dict of str to (str, str)
+        Status and note of each slice that is over.
+    """
+
+    def __init__(self, records: RunRecords, reporter: Reporter) -> None:
+        self._records = records
+        self._reporter = reporter
+        self._arrays: Mapping[str, np.ndarray] = {}
+        state: dict[str, Any] = {"ended": {}, "steps": 0, "solves": 0, "model": None}
+        step, found = -1, records.last_checkpoint()
+        if found is not None:
+            step, self._arrays, state = found
+        records.truncate_after(step)
+        self.ended: dict[str, tuple[str, str]] = {k: (s, n) for k, (s, n) in state["ended"].items()}
+        self._steps, self._solves = int(state["steps"]), int(state["solves"])
+        self._begun: dict[str, Any] | None = state["model"]
+
+    def negotiate(self, name: str, model: NegotiationModel, most_steps: int) -> None:
+        """Negotiate one slice to its end."""
+        if self._begun is None:
+            model.plan_alone()
+        else:
+            model.restore(dict(self._arrays), self._begun)
+            self._begun = None
+        self.ended[name] = take_steps(model, most_steps, self._keep, self._reporter)
+        self._steps += model.steps
+        self._solves += model.local_solves
+
+    def _keep(self, model: NegotiationModel) -> None:
+        record = model.last
+        assert record is not None
+        record = replace(record, step=self._steps + record.step)
+        row = {
+            **tables.steps_row(record, model),
+            "local_solves": self._solves + model.local_solves,
+        }
+        self._records.write_step(record.step, tables.step_tables(record, model, row))
+        arrays, begun = model.state()
+        state = {"ended": self.ended, "steps": self._steps, "solves": self._solves, "model": begun}
+        self._records.checkpoint(record.step, arrays, state)
+        self._reporter.step(row)
 
 
 def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationModel:
@@ -134,34 +176,3 @@ def _cut(n: pypsa.Network, columns: np.ndarray, share: float) -> pypsa.Network:
 def _scaled(policy: PolicyInForce, share: float) -> PolicyInForce:
     cap = policy.co2_cap_t
     return replace(policy, co2_cap_t=None if cap is None else cap * share)
-
-
-def _in_year(trade: Trade, products: Products, name: str) -> Trade:
-    """The same trade in the products of the whole year."""
-    mw = np.zeros(len(products))
-    mw[[s == name for s in products.slices]] = trade.mw
-    return replace(trade, mw=tuple(mw.tolist()))
-
-
-def _record(
-    model: NegotiationModel,
-    records: RunRecords,
-    reporter: Reporter,
-    first_step: int,
-    first_solve: int,
-) -> None:
-    record = model.last
-    assert record is not None
-    record = replace(record, step=first_step + record.step)
-    row = tables.steps_row(record, model)
-    row["local_solves"] = first_solve + model.local_solves
-    records.write_step(
-        record.step,
-        {
-            "steps": pd.DataFrame([row]),
-            "messages": tables.messages_table(record),
-            "trades": tables.trades_table(record, model.ledger),
-            "valuations": tables.valuations_table(record, model.products.names),
-        },
-    )
-    reporter.step(row)

@@ -18,15 +18,16 @@ from agents.problem import Plan, PlanningError
 from model import tables
 from model.engine import Tally
 from model.joint import TRADE
-from model.ledger import Ledger, RuleBroken
+from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
 from model.planner import planner
-from model.players import chosen_protocol, chosen_strategies
+from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.settlement import SETTLEMENTS, Settled, settle
+from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
 from pypsa_earth.results import in_words, write_results
@@ -56,7 +57,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
     scenario = chosen_scenario(options)
     chosen_protocol(options)
     chosen_strategies(options, scenario)
-    SETTLEMENTS.load(options.settlement)
+    check_rules(options, scenario)
     records = RunRecords.create(options, scenario)
     try:
         return _Run(records, reporter or Reporter()).carry_out()
@@ -69,12 +70,29 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
 def resume(path: Path, reporter: Reporter | None = None) -> dict[str, Any]:
     """Go on with a run from its last finished step; ends as an unbroken run would have.
 
+    Returns
+    -------
+    dict
+        As :func:`run` does. A run that is finished is not touched; its summary is told again.
+
     Raises
     ------
     RecordsError
         If there is no run to go on with.
     """
-    return _Run(RunRecords.open(path, unfinished=True), reporter or Reporter()).carry_out()
+    records = RunRecords.open(path, unfinished=True)
+    reporter = reporter or Reporter()
+    if records.finished:
+        reporter.warn(f"{records.name} is finished, there is nothing to resume; its summary again")
+        return _told(records, records.summary(), records.timings())
+    return _Run(records, reporter).carry_out()
+
+
+def _told(
+    records: RunRecords, summary: dict[str, Any], timings_s: dict[str, float]
+) -> dict[str, Any]:
+    """A summary as the caller gets it."""
+    return {**summary, "folder": str(records.path), "timings_s": timings_s}
 
 
 class _Run:
@@ -126,21 +144,8 @@ class _Run:
         with self._timed("autarky"):
             self._start(model)
         self.reporter.phase("negotiating", self.options.max_steps)
-        status, note = model.status, model.note
         with self._timed("negotiation"):
-            while status == "running" and model.steps < self.options.max_steps:
-                try:
-                    model.step()
-                except (PlanningError, RuleBroken) as error:
-                    status = "infeasible" if isinstance(error, PlanningError) else "failed"
-                    note = str(error)
-                    self.reporter.warn(note)
-                    break
-                self._record(model)
-                status, note = model.status, model.note
-        if status == "running":
-            status = "capped"
-            note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
+            status, note = take_steps(model, self.options.max_steps, self._record, self.reporter)
         self._lower_bound_eur = model.lower_bound_eur
         self._disclosure = model.watch.table()
         return model.ledger, status, note
@@ -160,15 +165,7 @@ class _Run:
         record = model.last
         assert record is not None
         row = tables.steps_row(record, model)
-        self.records.write_step(
-            record.step,
-            {
-                "steps": pd.DataFrame([row]),
-                "messages": tables.messages_table(record),
-                "trades": tables.trades_table(record, model.ledger),
-                "valuations": tables.valuations_table(record, model.products.names),
-            },
-        )
+        self.records.write_step(record.step, tables.step_tables(record, model, row))
         self.records.checkpoint(record.step, *model.state())
         self.reporter.step(row)
 
@@ -206,7 +203,7 @@ class _Run:
         summary["wall_s"] = sum(self.timings_s.values())
         self.records.write_timings(self.timings_s)
         self.records.write_summary(summary)
-        return {**summary, "folder": str(self.records.path), "timings_s": self.timings_s}
+        return _told(self.records, summary, self.timings_s)
 
     def _write_cases(
         self,

@@ -56,10 +56,13 @@ class Settlement(ABC):
         Name on the command line.
     discloses : str
         What countries must tell the settlement office, beyond what the protocol made public.
+    values_coalitions : bool
+        Whether it needs the value of every coalition.
     """
 
     name: ClassVar[str]
     discloses: ClassVar[str]
+    values_coalitions: ClassVar[bool] = False
 
     @abstractmethod
     def payments_eur(self, case: Settled) -> dict[str, float]:
@@ -81,8 +84,9 @@ class NodalPrice(Settlement):
     """Energy is paid at the marginal prices of its ends; the line's rent is split between them.
 
     The importer of a line pays, per MWh sent, the mean of the exporter's marginal price and of its
-    own times the share that arrives: each end has half of the congestion rent. In an hourly optimum
-    every country gains and the division lies in the core; away from it somebody may lose.
+    own times the share that arrives: each end has half of the congestion rent. At the prices of an
+    hourly optimum every country gains and the division lies in the core. Away from it, or where a
+    country's own price is another end of an interval, somebody may lose.
 
     Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity.
     """

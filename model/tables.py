@@ -17,6 +17,18 @@ from model.world import World
 from pypsa_earth.shedding import SHEDDING_CARRIERS
 
 
+def step_tables(
+    record: StepRecord, model: NegotiationModel, row: dict[str, object]
+) -> dict[str, pd.DataFrame]:
+    """All tables of a step by name; ``row`` is that of ``steps``."""
+    return {
+        "steps": pd.DataFrame([row]),
+        "messages": messages_table(record),
+        "trades": trades_table(record, model.ledger),
+        "valuations": valuations_table(record, model.products.names),
+    }
+
+
 def messages_table(record: StepRecord) -> pd.DataFrame:
     """Messages of a step, in order."""
     return pd.DataFrame(

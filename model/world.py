@@ -13,7 +13,7 @@ import pypsa
 from agents.curve_problem import CurveProblem
 from agents.network import country_network
 from agents.planning import PypsaProblem
-from agents.policy import Policy, policy_in_force
+from agents.policy import Policy, PolicyInForce, policy_in_force
 from agents.problem import PlanningProblem
 from model.graph import interconnection_graph
 from model.options import RunOptions
@@ -24,7 +24,7 @@ from pypsa_earth.scenario import axis_of_network, country_parts, network_scenari
 from scenarios.loader import load_scenario
 from scenarios.profiles import synthesise
 from scenarios.schema import Scenario
-from scenarios.time_axis import build_time_axis
+from scenarios.time_axis import TimeAxis, build_time_axis
 
 Ports = Sequence[Mapping[str, float]]
 
@@ -91,8 +91,7 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
         return _curve_world(scenario)
     if scenario.settings.kind == "network":
         return _network_world(scenario, solver, reporter)
-    profiles = synthesise(scenario)
-    axis = build_time_axis(scenario.settings.resolution, profiles)
+    fleets, axis = build_fleets(scenario, reporter)
     products = make_products(
         scenario.settings.products,
         axis.slice_labels(scenario.settings.slices).to_numpy(),
@@ -100,14 +99,46 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
         axis.weights_h.to_numpy(dtype=float),
     )
     world = World(scenario, interconnection_graph(scenario), products, axis.snapshots)
+    world.networks.update(fleets.networks)
+    world.policies.update(fleets.policies)
+    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
+    return world
+
+
+@dataclass(frozen=True)
+class Fleets:
+    """What the countries plan with.
+
+    Attributes
+    ----------
+    networks : dict of str to pypsa.Network
+        Unsolved network of each country.
+    policies : dict of str to PolicyInForce
+    """
+
+    networks: dict[str, pypsa.Network] = field(default_factory=dict)
+    policies: dict[str, PolicyInForce] = field(default_factory=dict)
+
+
+def build_fleets(scenario: Scenario, reporter: Reporter) -> tuple[Fleets, TimeAxis]:
+    """Networks and policies of all countries, and the time axis they share.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Of kind ``"pypsa"``.
+    reporter : Reporter
+    """
+    profiles = synthesise(scenario)
+    axis = build_time_axis(scenario.settings.resolution, profiles)
+    fleets = Fleets()
     reporter.phase("building the countries' models", len(scenario.codes))
     for country in scenario.codes:
         reporter.advance(country)
         peak_mw = float(profiles.load_mw[country].max())
-        world.policies[country] = policy_in_force(scenario, country, peak_mw)
-        world.networks[country] = country_network(scenario, country, profiles, axis)
-    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
-    return world
+        fleets.policies[country] = policy_in_force(scenario, country, peak_mw)
+        fleets.networks[country] = country_network(scenario, country, profiles, axis)
+    return fleets, axis
 
 
 def pypsa_problems(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from protocols.base import Market
 from protocols.messages import CLOCK, Message
-from protocols.offers import Offers, Talk, hear
+from protocols.offers import Exchange, Offers, Talk, hear
 from protocols.pairwise import Deal
 
 
@@ -26,9 +25,9 @@ class AlternatingOffers(Offers):
        price, coarse far from it.
     2. *Offers.* A drawn country opens. Each turn the other accepts, counters from the agenda, or
        ends the talk; so does silence, and the deadline. What to say is the country's tactic.
-    3. *Reservation.* No side offers or accepts what leaves it worse off. What two have agreed is
-       checked once more by each country's re-solved cost before it is awarded, whatever its
-       strategy has said: there is no deal below the reservation value zero.
+    3. *Reservation.* No side offers or accepts what does not bring it the least gain per MWh. What
+       two have agreed is checked once more by each country's re-solved cost before it is awarded,
+       whatever its strategy has said: there is no deal below the reservation value zero.
     4. A talk that fails is tried smaller; longer paths open when a step trades little; the
        countries have agreed when steps trade next to nothing.
 
@@ -63,9 +62,7 @@ class AlternatingOffers(Offers):
         if self.price_levels < 1:
             raise ValueError("price_levels must be at least 1")
 
-    def _first_offers(
-        self, talks: list[Talk]
-    ) -> Generator[list[Message], list[Message | None], None]:
+    def _first_offers(self, talks: list[Talk]) -> Exchange:
         replies = yield [
             Message(CLOCK, country, "call", replace(talk.agenda, opens=opens), self._round)
             for talk in talks

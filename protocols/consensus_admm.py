@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,8 +12,15 @@ import numpy as np
 
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.compensation import without_losers
-from protocols.coordination_messages import OpenCall, Quote, QuoteCall, ReviseCall
-from protocols.levelling import Line, matchings, mirrored
+from protocols.coordination_messages import (
+    OpenCall,
+    Opening,
+    OpeningCall,
+    Quote,
+    QuoteCall,
+    ReviseCall,
+)
+from protocols.levelling import Line, PriceSlope, matchings, mirrored
 from protocols.messages import CLOCK, Award, Leg, Limit, LimitCall, Message, Trade
 
 Talk = Generator[list[Message], list[Message | None], Any]
@@ -51,11 +59,12 @@ class ConsensusAdmm(Protocol):
 
     Rules:
 
-    1. *Open.* Every country takes its marginal value of each product as its price, and a slope:
-       by how much the price falls when it imports more.
-    2. *Level.* Neighbours quote price and slope to each other, and the flow between them moves to
-       where their prices meet, up to losses and limits. Lines that share no country level at once,
-       all lines one after the other.
+    1. *Open.* Every country takes its marginal value of each product as its price. Neighbours tell
+       each other and take the mean, a few times. From then on prices fall with net import, by a
+       slope in proportion to the price.
+    2. *Level.* Neighbours quote their prices to each other, and the flow between them moves to
+       where these meet, up to losses and limits. Lines that share no country level at once, all
+       lines one after the other.
     3. *Revise.* Every country plans around the net import that the flows give it: deviations cost
        or earn its price, and the more the larger they are. What it would rather trade moves
        its price. Then neighbours level again.
@@ -68,8 +77,8 @@ class ConsensusAdmm(Protocol):
     the flows of every round can be delivered; nobody loses, by re-solved cost; budget balanced;
     not truthful. Works for every kind of product; hourly ones pay best.
 
-    Discloses: price and slope of every product to each neighbour in every round, and one amount
-    in EUR for each check. Costs, plans and what it would rather trade stay at home.
+    Discloses: the price of every product to each neighbour in every round, and one amount in EUR
+    for each check. Costs, plans and what it would rather trade stay at home.
 
     References: Boyd et al. (2011), Distributed Optimization and Statistical Learning via the
     Alternating Direction Method of Multipliers; Sorin, Bobo & Pinson (2019), Consensus-based
@@ -79,8 +88,10 @@ class ConsensusAdmm(Protocol):
     ----------
     rounds : int
         Most rounds of revising in one step.
-    opening_sweeps, sweeps : int
-        Times all lines level before the first round, and in each.
+    opening_turns : int
+        Times neighbours tell each other their price before the first round.
+    sweeps : int
+        Times all lines level in each round.
     steepness : float
         Slope of a country's price: by how many times itself it moves over all its lines carry.
     least_price_share : float
@@ -94,31 +105,34 @@ class ConsensusAdmm(Protocol):
     """
 
     rounds: int = 60
-    opening_sweeps: int = 8
+    opening_turns: int = 6
     sweeps: int = 3
-    steepness: float = 2.5
+    steepness: float = 1.25
     least_price_share: float = 1 / 75
     relaxation: float = 1.6
     first_check: int = 10
     check_every: int = 5
-    tolerance: float = 3e-3
+    tolerance: float = 1e-3
     _lines: dict[Edge, Line] = field(default_factory=dict, repr=False)
+    _slopes: dict[str, PriceSlope] = field(default_factory=dict, repr=False)
     _price: dict[Edge, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     name = "consensus_admm"
     valuation = "duals"
-    discloses = "price and slope of every product, to neighbours; one cost change for each check"
+    several_ports = True
+    discloses = "price of every product, to neighbours; one cost change for each check"
 
     def run(self, market: Market) -> Conversation:
         """One negotiation from the present flows to its end."""
         self._take_up(market)
         present = {edge: replace(line) for edge, line in self._lines.items()}
         yield self._open_calls(market)
-        yield from self._level(self.opening_sweeps, 0)
+        heard = yield from self._open()
         best: Proposal | None = None
         last_gain, settled, note = np.inf, False, ""
         for round_ in range(1, self.rounds + 1):
-            yield [self._revise_call(country, round_) for country in self._countries(market)]
+            yield heard + [self._revise_call(country, round_) for country in self._countries()]
+            heard = []
             yield from self._level(self.sweeps, round_)
             if round_ < self.first_check or (round_ - self.first_check) % self.check_every:
                 continue
@@ -133,6 +147,8 @@ class ConsensusAdmm(Protocol):
                 settled = True
                 break
             last_gain = found.gain_eur
+        else:
+            settled = best is None  # all rounds brought nothing better than what there is
         trades = self._trades(market, best, round_) if best else []
         if trades:
             yield [award for trade in trades for award in _awards(trade)]
@@ -149,16 +165,27 @@ class ConsensusAdmm(Protocol):
                 flow = products.average(market.flow_mw(a, b))
                 self._lines[a, b] = Line(flow, there, back, data["loss"])
 
-    def _countries(self, market: Market) -> list[str]:
-        """Countries with lines, those with the largest first: they tend to think longest."""
-        size = dict.fromkeys(market.countries, 0.0)
+    def _spans_mw(self) -> dict[str, float]:
+        """Most that all lines of a country carry one way; countries with lines only."""
+        sent: dict[str, float] = defaultdict(float)
+        received: dict[str, float] = defaultdict(float)
         for (a, b), line in self._lines.items():
-            for country in (a, b):
-                size[country] += float((line.send_limit_mw + line.receive_limit_mw).max())
-        return sorted((c for c in size if size[c]), key=lambda c: -size[c])
+            there, back = float(line.send_limit_mw.max()), float(line.receive_limit_mw.max())
+            sent[a] += there
+            sent[b] += back
+            received[a] += back
+            received[b] += there
+        return {c: max(sent[c], received[c]) for c in sent}
+
+    def _countries(self) -> list[str]:
+        """Countries with lines, those with the largest first: they tend to think longest."""
+        spans = self._spans_mw()
+        return sorted(spans, key=lambda c: -spans[c])
 
     def _open_calls(self, market: Market) -> list[Message]:
-        calls = []
+        spans, calls = self._spans_mw(), []
+        least_price = self.least_price_share * market.price_cap_eur_per_mwh
+        self._slopes = {c: PriceSlope(self.steepness / spans[c], least_price) for c in spans}
         for (a, b), line in self._lines.items():
             for near, far, seen in ((a, b, line), (b, a, mirrored(line))):
                 body = OpenCall(
@@ -167,11 +194,26 @@ class ConsensusAdmm(Protocol):
                     tuple(seen.send_limit_mw.tolist()),
                     tuple(seen.receive_limit_mw.tolist()),
                     line.loss,
+                    spans[near],
+                    spans[far],
                     self.steepness,
-                    self.least_price_share * market.price_cap_eur_per_mwh,
+                    least_price,
                 )
                 calls.append(Message(CLOCK, near, "call", body))
         return calls
+
+    def _open(self) -> Talk:
+        """Openings of all countries to all neighbours, time and again; the last are returned."""
+        heard: list[Message] = []
+        for turn in range(self.opening_turns):
+            calls = [
+                Message(CLOCK, near, "call", OpeningCall(far, first=turn == 0))
+                for a, b in self._lines
+                for near, far in ((a, b), (b, a))
+            ]
+            replies = (yield heard + calls)[len(heard) :]
+            heard = [r for r in replies if r is not None and isinstance(r.body, Opening)]
+        return heard
 
     def _revise_call(self, country: str, round_: int) -> Message:
         return Message(CLOCK, country, "call", ReviseCall(self.relaxation), round_)
@@ -199,19 +241,21 @@ class ConsensusAdmm(Protocol):
     def _move(self, edge: Edge, near: Quote, far: Quote) -> None:
         """Follow what both ends do, and note the prices they end at."""
         line = self._lines[edge]
-        (near_price, near_slope), (far_price, far_slope) = near.arrays(), far.arrays()
-        near_mw, far_mw = line.near_import_mw, line.far_import_mw
-        line.level(near_price, near_slope, far_price, far_slope)
+        prices = [np.asarray(quote.price_eur_per_mwh) for quote in (near, far)]
+        slopes = [self._slopes[c].at(p) for c, p in zip(edge, prices, strict=True)]
+        before = line.near_import_mw, line.far_import_mw
+        line.level(prices[0], slopes[0], prices[1], slopes[1])
+        after = line.near_import_mw, line.far_import_mw
         self._price[edge] = (
-            near_price - near_slope * (line.near_import_mw - near_mw),
-            far_price - far_slope * (line.far_import_mw - far_mw),
+            prices[0] - slopes[0] * (after[0] - before[0]),
+            prices[1] - slopes[1] * (after[1] - before[1]),
         )
 
     def _check(self, market: Market, present: dict[Edge, Line], round_: int) -> Talk:
         """Ask everybody whose flows change what that costs; None if somebody keeps silent."""
         mw, price = self._increments(present)
         legs = [Leg(pair, tuple(amount.tolist())) for pair, amount in mw.items()]
-        involved = [c for c in self._countries(market) if any(c in leg.path for leg in legs)]
+        involved = [c for c in self._countries() if any(c in leg.path for leg in legs)]
         replies = yield [
             Message(
                 CLOCK,

@@ -7,12 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from protocols.evidence import Evidence, MarginalValue
+from protocols.levelling import PriceSlope
 from protocols.messages import Body
+from protocols.public import PublicLedger
 
 
 @dataclass(frozen=True)
 class OpenCall(Body):
     """Names one of a country's interconnectors and how prices move; one for each line.
+
+    A price moves with net import by ``steepness`` times itself, or times the least price if that
+    is more, over the span of the country's lines.
 
     Attributes
     ----------
@@ -22,11 +28,9 @@ class OpenCall(Body):
     send_limit_mw, receive_limit_mw : tuple of float
         Limits of the line, MW per product where it is sent.
     loss : float
-    steepness : float
-        A country's price moves by so many times itself when its net import moves by all that its
-        lines can carry.
-    least_price_eur_per_mwh : float
-        Prices below count as this when the slope is chosen.
+    span_mw, partner_span_mw : float
+        Most that all lines of the country, and of the partner, carry one way.
+    steepness, least_price_eur_per_mwh : float
     """
 
     partner: str
@@ -34,8 +38,45 @@ class OpenCall(Body):
     send_limit_mw: tuple[float, ...]
     receive_limit_mw: tuple[float, ...]
     loss: float
+    span_mw: float
+    partner_span_mw: float
     steepness: float
     least_price_eur_per_mwh: float
+
+    @property
+    def slopes(self) -> tuple[PriceSlope, PriceSlope]:
+        """How the country's price moves, and the partner's."""
+        mine, theirs = (
+            PriceSlope(self.steepness / span, self.least_price_eur_per_mwh)
+            for span in (self.span_mw, self.partner_span_mw)
+        )
+        return mine, theirs
+
+
+@dataclass(frozen=True)
+class OpeningCall(Body):
+    """Asks a country what it thinks energy is worth; ``first`` before it has heard others."""
+
+    partner: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Opening(Body):
+    """Answer to :class:`OpeningCall`: the own marginal value, later the mean it has become."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
+    price_eur_per_mwh: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """The first one is the marginal value at the present exchange; means prove nothing more."""
+        del sender, ledger
+        if not (isinstance(question, OpeningCall) and question.first):
+            return ()
+        price = np.asarray(self.price_eur_per_mwh)
+        return (MarginalValue(np.zeros(len(price)), price, price),)
 
 
 @dataclass(frozen=True)
@@ -47,18 +88,20 @@ class QuoteCall(Body):
 
 @dataclass(frozen=True)
 class Quote(Body):
-    """Answer to :class:`QuoteCall`: price at the proposed exchange, and how it moves.
+    """Answer to :class:`QuoteCall`: the country's price at the proposed exchange."""
 
-    The price falls by the slope, EUR/MWh per MW, with every MW more of net import.
-    """
-
-    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh", "slope_eur_per_mwh_per_mw")
+    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
     price_eur_per_mwh: tuple[float, ...]
-    slope_eur_per_mwh_per_mw: tuple[float, ...]
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Price and slope as arrays."""
-        return np.asarray(self.price_eur_per_mwh), np.asarray(self.slope_eur_per_mwh_per_mw)
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Nothing to a listener alone: a quote holds at an exchange that it does not know.
+
+        That depends on what the sender and its other neighbours have proposed to each other.
+        """
+        del question, sender, ledger
+        return ()
 
 
 @dataclass(frozen=True)

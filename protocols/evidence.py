@@ -35,20 +35,68 @@ class MarginalValue:
 
 @dataclass(frozen=True)
 class Saving:
-    """Cost saved by a change of net import in several products together.
+    """Bounds of the cost saved by a change of net import in several products together.
 
     Attributes
     ----------
     mw : ndarray, shape (products,)
-    eur : float
-        Cost before less cost after, EUR.
+    least_eur, most_eur : float
+        Cost before less cost after lies between them, EUR; infinite where nothing follows.
     """
 
     mw: np.ndarray
-    eur: float
+    least_eur: float
+    most_eur: float
 
 
 Evidence = MarginalValue | Saving
+
+
+def slopes_of_ladder(
+    change_mw: np.ndarray,
+    import_price: np.ndarray,
+    export_price: np.ndarray,
+    import_limit_mw: np.ndarray,
+    export_limit_mw: np.ndarray,
+    start_mw: np.ndarray | float = 0.0,
+) -> MarginalValue:
+    """What the best trade on ladders of prices proves, by its optimality conditions.
+
+    One more MWh than chosen is worth no more than the block it would lie in costs, and the last
+    one no less than its block costs, for imports and exports alike.
+
+    Parameters
+    ----------
+    change_mw : ndarray, shape (products,)
+        Best change of net import.
+    import_price, export_price : ndarray, shape (blocks, products)
+        EUR/MWh; import prices rise from block to block, export prices fall.
+    import_limit_mw, export_limit_mw : ndarray, shape (blocks, products)
+        Widths of the blocks.
+    start_mw : ndarray or float
+        Where the ladders begin, against the present exchange.
+    """
+    columns = np.arange(len(change_mw))
+    # Amounts are said with twenty binary digits of the largest.
+    widest = max(import_limit_mw.sum(axis=0).max(), export_limit_mw.sum(axis=0).max())
+    little = 2.0**-19 * max(float(widest), 1e-300)
+
+    def price_of(prices: np.ndarray, widths: np.ndarray, mw: np.ndarray) -> np.ndarray:
+        """Price of the block in which an amount lies; NaN beyond the last."""
+        ends = np.cumsum(widths, axis=0)
+        block = (mw[None, :] >= ends).sum(axis=0)
+        found = prices[np.minimum(block, len(prices) - 1), columns]
+        return np.where(block < len(prices), found, np.nan)
+
+    bought, sold = np.maximum(change_mw, 0.0), np.maximum(-change_mw, 0.0)
+    imports, exports = change_mw > little, change_mw < -little
+    next_in = price_of(import_price, import_limit_mw, bought + little)
+    last_in = price_of(import_price, import_limit_mw, np.maximum(bought - little, 0.0))
+    next_out = price_of(export_price, export_limit_mw, sold + little)
+    last_out = price_of(export_price, export_limit_mw, np.maximum(sold - little, 0.0))
+    high = np.where(exports, last_out, next_in)
+    low = np.where(imports, last_in, next_out)
+    return MarginalValue(np.asarray(change_mw + start_mw, dtype=float), low, high)
 
 
 def slopes_of_response(
@@ -58,20 +106,11 @@ def slopes_of_response(
     import_limit_mw: np.ndarray,
     export_limit_mw: np.ndarray,
 ) -> MarginalValue:
-    """What the best trade at given prices proves, by its optimality conditions.
-
-    Who imports less than it may values one more MWh at no more than the import price, who imports
-    at all values the last one at no less; and so for exports.
-    """
-    low, high = np.full(len(change_mw), np.nan), np.full(len(change_mw), np.nan)
-    # A millionth of the limit is rounding.
-    little = 1e-6 * np.maximum(np.maximum(import_limit_mw, export_limit_mw), 1e-300)
-    imports, exports = change_mw > little, change_mw < -little
-    low = np.where(imports, import_price, low)
-    high = np.where(imports & (change_mw < import_limit_mw - little), import_price, high)
-    high = np.where(exports, export_price, high)
-    low = np.where(exports & (change_mw > -export_limit_mw + little), export_price, low)
-    idle = ~imports & ~exports
-    high = np.where(idle & (import_limit_mw > little), import_price, high)
-    low = np.where(idle & (export_limit_mw > little), export_price, low)
-    return MarginalValue(np.asarray(change_mw, dtype=float), low, high)
+    """What the best trade at one price each way proves; all shapes (products,)."""
+    return slopes_of_ladder(
+        change_mw,
+        import_price[None, :],
+        export_price[None, :],
+        import_limit_mw[None, :],
+        export_limit_mw[None, :],
+    )

@@ -10,6 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 
 
+@dataclass(frozen=True)
+class PriceSlope:
+    """How fast a country's price falls with its net import: in proportion to the price itself.
+
+    Scarce hours, whose prices are far off at first, so move faster than others.
+
+    Attributes
+    ----------
+    share_per_mw : float
+    least_price_eur_per_mwh : float
+        Prices below count as this.
+    """
+
+    share_per_mw: float
+    least_price_eur_per_mwh: float
+
+    def at(self, price_eur_per_mwh: np.ndarray) -> np.ndarray:
+        """Slope at a price, EUR/MWh per MW."""
+        scale = np.maximum(np.abs(price_eur_per_mwh), self.least_price_eur_per_mwh)
+        return self.share_per_mw * scale
+
+
 @dataclass
 class Line:
     """An interconnector as one of its ends, the near one, sees it.

@@ -7,13 +7,19 @@ that the public could not know.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from protocols.evidence import Evidence, MarginalValue, Saving, slopes_of_response
-from protocols.public import PublicLedger, border_prices, net_change_mw
+from protocols.public import (
+    BorderPrices,
+    PublicLedger,
+    border_prices,
+    net_change_mw,
+    wheeling_eur,
+)
 
 Act = Literal["call", "propose", "counter", "accept", "reject", "inform", "award"]
 # Gives the turn to a country. It is the market's clock, knows nothing and carries nothing private.
@@ -144,9 +150,7 @@ class Interest(Body):
         """Which side of the posted prices the present marginal value lies on."""
         if not isinstance(question, InterestCall):
             return ()
-        here = border_prices(
-            sender, question.path, question.price_eur_per_mwh, question.border, ledger
-        )
+        here = prices_asked(question, sender, ledger)
         side = np.asarray(self.side)
         low = np.where(side > 0, here.import_price, np.where(side < 0, np.nan, here.export_price))
         high = np.where(side < 0, here.export_price, np.where(side > 0, np.nan, here.import_price))
@@ -182,9 +186,7 @@ class Wish(Body):
         """Marginal values at the wished amounts, by the conditions of a best response."""
         if not isinstance(question, WishCall):
             return ()
-        here = border_prices(
-            sender, question.path, question.price_eur_per_mwh, question.border, ledger
-        )
+        here = prices_asked(question, sender, ledger)
         sent = np.asarray(self.mw)
         change = np.where(sent > 0, sent * here.arriving, sent)
         most_in = np.asarray(question.receive_limit_mw) * here.arriving
@@ -226,13 +228,8 @@ class Limit(Body):
         if not isinstance(question, LimitCall):
             return ()
         legs = tuple((leg.path, np.asarray(leg.mw)) for leg in question.legs)
-        charges = sum(
-            float(mw @ ledger.products.hours) * sum(ledger.wheeling_eur_per_mwh(path).values())
-            for path, mw in legs
-            if path[-1] == sender
-        )
-        mw = ledger.products.average(net_change_mw(sender, legs, ledger))
-        return (Saving(mw, charges - self.amount_eur),)
+        saved = wheeling_eur(sender, legs, ledger) - self.amount_eur
+        return (Saving(net_change_mw(sender, legs, ledger), saved, saved),)
 
 
 @dataclass(frozen=True)
@@ -243,10 +240,24 @@ class Award(Body):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Trade | Leg):
+    if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def prices_asked(
+    question: InterestCall | WishCall, sender: str, ledger: PublicLedger
+) -> BorderPrices:
+    """Prices of a question at the border of who answers."""
+    return border_prices(
+        sender,
+        question.path,
+        question.price_eur_per_mwh,
+        question.border,
+        ledger,
+        question.least_gain_eur_per_mwh,
+    )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from protocols.evidence import Evidence, Saving
 from protocols.messages import Body, Leg, Trade
+from protocols.public import PublicLedger, net_change_mw, wheeling_eur
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,9 @@ class Agenda(Body):
         Quantities that may be agreed on. A bundle without legs is nothing.
     amounts_eur : tuple of tuple of float
         For each bundle what the path's last country may pay the first for it, EUR, increasing;
-        negative is paid the other way. Empty where any amount may be offered.
+        negative is paid the other way. None are listed where any amount may be offered.
+    least_gain_eur_per_mwh : float
+        A bundle that gains a country less than this per MWh is not worth a deal.
     turns : int
         Deadline: the talk has failed if nobody accepted within so many turns.
     opens : bool
@@ -30,6 +36,7 @@ class Agenda(Body):
     path: tuple[str, ...]
     bundles: tuple[tuple[Leg, ...], ...]
     amounts_eur: tuple[tuple[float, ...], ...]
+    least_gain_eur_per_mwh: float
     turns: int
     opens: bool
 
@@ -38,13 +45,22 @@ class Agenda(Body):
 class Offer(Body):
     """Quantities and money: a bundle of the agenda and what the far end pays for it.
 
-    Any offer is acceptable to who makes it, and so bounds its cost.
+    ``legs`` repeats the bundle in full, so that the offer can be read without the agenda.
     """
 
     discloses: ClassVar[tuple[str, ...]] = ("bundle", "amount_eur")
     path: tuple[str, ...]
     bundle: int
     amount_eur: float
+    legs: tuple[Leg, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """An offer is acceptable to who makes it."""
+        del question
+        received = self.amount_eur if sender == self.path[0] else -self.amount_eur
+        return (_saving(self.legs, sender, ledger, -received, np.inf),)
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,8 @@ class End(Body):
 class Books(Body):
     """Least payment for every bundle of an agenda, EUR, and the discount factor of a turn.
 
+    The least gain that the agenda asks for is part of the payment.
+
     Complete information, which subgame-perfect play of alternating offers supposes.
     """
 
@@ -72,6 +90,20 @@ class Books(Body):
     path: tuple[str, ...]
     limits_eur: tuple[float, ...]
     discount: float
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """What each bundle saves; limits hold the least gain that makes it worth a deal."""
+        if not isinstance(question, BooksCall):
+            return ()
+        agenda = question.agenda
+        found = []
+        for bundle, limit in zip(agenda.bundles, self.limits_eur, strict=True):
+            mwh = sum(float(np.asarray(leg.mw) @ ledger.products.hours) for leg in bundle)
+            saved = agenda.least_gain_eur_per_mwh * mwh - limit
+            found.append(_saving(bundle, sender, ledger, saved, saved))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -97,3 +129,27 @@ class Reservation(Body):
 
     discloses: ClassVar[tuple[str, ...]] = ("holds",)
     holds: bool
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Whether the trades save what they cost."""
+        if not isinstance(question, ReservationCall):
+            return ()
+        legs, received = [], 0.0
+        for trade in question.trades:
+            legs.append(Leg(trade.path, trade.mw))
+            money = trade.price_eur_per_mwh * float(np.asarray(trade.mw) @ ledger.products.hours)
+            received += money if trade.exporter == sender else -money
+        least, most = (-received, np.inf) if self.holds else (-np.inf, -received)
+        return (_saving(tuple(legs), sender, ledger, least, most),)
+
+
+def _saving(
+    legs: tuple[Leg, ...], sender: str, ledger: PublicLedger, least_eur: float, most_eur: float
+) -> Saving:
+    """Bounds of what a bundle saves before wheeling charges, from bounds after them."""
+    moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
+    mw = net_change_mw(sender, moved, ledger)
+    charges = wheeling_eur(sender, moved, ledger)
+    return Saving(mw, least_eur + charges, most_eur + charges)

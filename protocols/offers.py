@@ -13,6 +13,9 @@ from protocols.base import Market
 from protocols.messages import CLOCK, Message, Trade
 from protocols.offer_messages import Accept, Agenda, Offer, Reservation, ReservationCall
 from protocols.pairwise import Agreement, Agreements, Deal, PairwiseBundles
+from protocols.plugins import PluginError
+
+Exchange = Generator[list[Message], list[Message | None], None]
 
 # More bundles than this are no agenda: every one may cost both countries an optimisation.
 MOST_BUNDLES = 100
@@ -58,11 +61,14 @@ class Offers(PairwiseBundles):
         Shares of a bundle on the agenda.
     issues : {"bundle", "parts"}
         Whether parts of the day are negotiated together or each with a quantity of its own.
+    least_share : float
+        Smallest bundle worth a talk, as a share of what the path carries in each product.
     """
 
     turns: int = 80
     quantities: int = 3
     issues: str = "bundle"
+    least_share: float = 1e-3
 
     progress_in = "traded_mwh"
 
@@ -73,9 +79,7 @@ class Offers(PairwiseBundles):
             raise ValueError("quantities must be at least 1 and turns at least 2")
 
     @abstractmethod
-    def _first_offers(
-        self, talks: list[Talk]
-    ) -> Generator[list[Message], list[Message | None], None]:
+    def _first_offers(self, talks: list[Talk]) -> Exchange:
         """Hand out the agendas and note the first offer of every talk."""
 
     @abstractmethod
@@ -83,7 +87,10 @@ class Offers(PairwiseBundles):
         """What may be paid for a bundle, EUR; empty where any amount may."""
 
     def _settle_terms(self, market: Market, deals: list[Deal]) -> Agreements:
-        talks = [self._open(market, deal) for deal in deals]
+        worth_it = [self._is_worth_a_talk(deal) for deal in deals]
+        talks = [
+            self._open(market, deal) for deal, worth in zip(deals, worth_it, strict=True) if worth
+        ]
         yield from self._first_offers(talks)
         for _ in range(self.turns - 1):
             live = [t for t in talks if t.standing is not None and t.agreed is None]
@@ -93,7 +100,12 @@ class Offers(PairwiseBundles):
             replies = yield [t.standing for t in live if t.standing is not None]
             for talk, reply in zip(live, replies, strict=True):
                 hear(talk, reply)
-        return (yield from self._confirm(market, talks))
+        made = iter((yield from self._confirm(market, talks)))
+        return [next(made) if worth else None for worth in worth_it]
+
+    def _is_worth_a_talk(self, deal: Deal) -> bool:
+        amount, most = deal.there_mw + deal.back_mw, self._pairs[deal.path].most_mw
+        return bool((amount > self.least_share * most).any())
 
     def _open(self, market: Market, deal: Deal) -> Talk:
         bundles = self._bundles(market, deal)
@@ -104,6 +116,7 @@ class Offers(PairwiseBundles):
             deal.path,
             tuple(bundle.legs for bundle in bundles),
             tuple(self._amounts_eur(market, bundle) for bundle in bundles),
+            self._least_gain(market),
             self.turns,
             True,
         )
@@ -136,7 +149,7 @@ class Offers(PairwiseBundles):
         used = list(dict.fromkeys(p for p, t in zip(parts, traded, strict=True) if t))
         count = (self.quantities + 1) ** len(used) - 1
         if count > MOST_BUNDLES:
-            raise ValueError(
+            raise PluginError(
                 f"{self.name}: {len(used)} parts with {self.quantities} quantities each make "
                 f"{count} bundles, more than {MOST_BUNDLES}; set quantities lower or issues=bundle"
             )
@@ -164,9 +177,10 @@ def is_on(agenda: Agenda, offer: Offer) -> bool:
     """Whether an offer is on the agenda."""
     if offer.path != agenda.path or not 0 <= offer.bundle < len(agenda.bundles):
         return False
-    if not agenda.amounts_eur:
-        return bool(np.isfinite(offer.amount_eur))
-    return offer.amount_eur in agenda.amounts_eur[offer.bundle]
+    if offer.legs != agenda.bundles[offer.bundle]:
+        return False
+    amounts = agenda.amounts_eur[offer.bundle]
+    return offer.amount_eur in amounts if amounts else bool(np.isfinite(offer.amount_eur))
 
 
 def reservations_hold(

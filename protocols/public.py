@@ -78,6 +78,7 @@ def border_prices(
     price_eur_per_mwh: tuple[float, ...],
     border: str,
     ledger: PublicLedger,
+    least_gain_eur_per_mwh: float = 0.0,
 ) -> BorderPrices:
     """Import and export price at a country's own border.
 
@@ -92,15 +93,18 @@ def border_prices(
     border : str
         Either end of the path.
     ledger : PublicLedger
+    least_gain_eur_per_mwh : float
+        Moves both prices apart, so that a trade must gain so much per MWh sent.
     """
+    gain = least_gain_eur_per_mwh
     posted = np.asarray(price_eur_per_mwh)
     inward = path[::-1]
     arriving = arriving_share(inward, ledger)
     charges = sum(ledger.wheeling_eur_per_mwh(inward).values())
     if border == country:
-        return BorderPrices(posted + charges / arriving, posted, arriving)
+        return BorderPrices(posted + (charges + gain) / arriving, posted - gain, arriving)
     leaving = arriving_share(path, ledger)
-    return BorderPrices((posted + charges) / arriving, posted * leaving, arriving)
+    return BorderPrices((posted + charges + gain) / arriving, posted * leaving - gain, arriving)
 
 
 def arriving_share(path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
@@ -108,6 +112,17 @@ def arriving_share(path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
     little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
     effect = ledger.effect(path, np.full(len(ledger.products), little_mw))
     return ledger.products.average(effect.delivered_mw) / little_mw
+
+
+def wheeling_eur(
+    country: str, legs: Iterable[tuple[tuple[str, ...], np.ndarray]], ledger: PublicLedger
+) -> float:
+    """Wheeling charges that a country pays for a bundle, as the importer of its legs, EUR."""
+    return sum(
+        float(mw @ ledger.products.hours) * sum(ledger.wheeling_eur_per_mwh(path).values())
+        for path, mw in legs
+        if path[-1] == country
+    )
 
 
 def change_mw(
@@ -126,7 +141,10 @@ def change_mw(
 def net_change_mw(
     country: str, legs: Iterable[tuple[tuple[str, ...], np.ndarray]], ledger: PublicLedger
 ) -> np.ndarray:
-    """Change of a country's net import by a bundle, its ports added up, MW per snapshot."""
+    """Change of a country's net import by a bundle, its ports added up, MW of each product.
+
+    Mean over each product's delivery.
+    """
     change = change_mw(country, legs, ledger)
     total: np.ndarray = change.reshape(-1, len(ledger.products.weights_h)).sum(axis=0)
-    return total
+    return ledger.products.average(total)

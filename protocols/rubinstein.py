@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from protocols.base import Market
 from protocols.messages import CLOCK, Message
 from protocols.offer_messages import Books, BooksCall
-from protocols.offers import Offers, Talk, hear
+from protocols.offers import Exchange, Offers, Talk, hear
 from protocols.pairwise import Deal
 
 
@@ -44,9 +43,7 @@ class Rubinstein(Offers):
     name = "rubinstein"
     discloses = "which way, wished MW at posted prices, EUR limit of each quantity, discount"
 
-    def _first_offers(
-        self, talks: list[Talk]
-    ) -> Generator[list[Message], list[Message | None], None]:
+    def _first_offers(self, talks: list[Talk]) -> Exchange:
         replies = yield [
             Message(
                 CLOCK, country, "call", BooksCall(replace(talk.agenda, opens=opens)), self._round

@@ -114,6 +114,7 @@ def _add_branches(
 def statistics_by_country(n: pypsa.Network) -> pd.DataFrame:
     """``n.statistics`` by component, country and carrier, disposal left out."""
     table: pd.DataFrame = n.statistics(groupby=["country", "carrier"])
+    table.index.names = ["component", "country", "carrier"]  # PyPSA may leave them unnamed
     own = table.index.get_level_values(-1)
     return table[~own.isin([DISPOSAL, "Disposal"])]
 

@@ -68,3 +68,8 @@ class Resolution:
     def is_full_year(self) -> bool:
         """True if every hour of the year is in the model."""
         return self.weeks is None
+
+    @property
+    def snapshots(self) -> int:
+        """Number of snapshots of a year."""
+        return 8760 // self.hours if self.weeks is None else self.weeks * 168 // self.hours

@@ -85,7 +85,11 @@ class Fuel(Sourced):
 
 
 class Plant(Sourced):
-    """Existing (sunk) capacity of a country and carrier in service in 2030 (``fleet.csv``)."""
+    """Existing (sunk) capacity of a country and carrier in service in 2030 (``fleet.csv``).
+
+    ``availability`` is the share of capacity that can run, averaged over outages. For wind and sun
+    it multiplies the capacity factor of ``resources.csv``.
+    """
 
     country: Code
     carrier: str
@@ -94,11 +98,15 @@ class Plant(Sourced):
 
 
 class Candidate(Sourced):
-    """A technology a country may build (``candidates.csv``); empty maximum means no limit."""
+    """A technology a country may build (``candidates.csv``); empty maximum means no limit.
+
+    ``availability`` means what it means for a :class:`Plant`.
+    """
 
     country: Code
     carrier: str
     p_nom_max_mw: NonNegative | None = None
+    availability: Share = 1.0
 
 
 class Hydro(Sourced):

@@ -5,6 +5,7 @@ Rules are checked from flows, trades and fresh problems, not by the ledger that 
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import pairwise
 
@@ -22,15 +23,21 @@ from tests.rescaling import rescaled
 from tests.small_worlds import FOUR, small_world, untouched
 
 MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
+# All tests of a protocol in one process, so that its negotiations are held once.
+EVERYONE = pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(name, mode, marks=pytest.mark.xdist_group(name), id=f"{name}.{mode}")
+        for name, mode in MEMBERS
+    ],
+)
 TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
 PYPSA = "pypsa"
 MOST_STEPS = 60
 # What a country may seem to lose by the solver's accuracy, as a share of its cost.
 ACCURACY = 1e-7
 
-pytestmark = pytest.mark.parametrize(
-    ("name", "mode"), MEMBERS, ids=[f"{n}.{m}" for n, m in MEMBERS]
-)
+pytestmark = EVERYONE
 
 
 class Story:
@@ -214,3 +221,8 @@ def test_docstring_and_promises_are_complete(name: str, mode: str) -> None:
     for word in ("Rules", "Properties", "Discloses"):
         assert word in doc, f"the docstring of {name}.{mode} has no '{word}'"
     assert "Reference" in doc
+
+
+def test_every_message_can_be_recorded(name: str, mode: str) -> None:
+    for message in story(name, mode, "triangle").messages:
+        assert json.loads(json.dumps(message.body.record())) is not None

@@ -17,7 +17,7 @@ from model.world import World
 from protocols.evidence import MarginalValue, Saving
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_modes
-from tests.test_conformance import MEMBERS, TEACHING, Story, teaching_world
+from tests.test_conformance import EVERYONE, MEMBERS, TEACHING, Story, story, teaching_world
 
 HOURS = np.array([1.0])
 
@@ -55,7 +55,7 @@ def test_more_messages_never_disclose_less(told: list[tuple[float, float]]) -> N
     band, before = band_of_one(), 0.0
     for mw, step in told:  # truth: marginal value 500 - 4 q
         saved = (500 * (mw + step) - 2 * (mw + step) ** 2) - (500 * mw - 2 * mw**2)
-        band.learn(Saving(np.array([step]), saved), np.array([mw]), HOURS)
+        band.learn(Saving(np.array([step]), saved, saved), np.array([mw]), HOURS)
         assert band.share(HOURS) >= before - 1e-12
         before = band.share(HOURS)
 
@@ -75,18 +75,21 @@ def test_savings_of_bundles_never_exclude_the_truth(data) -> None:
         def saved(q: np.ndarray) -> float:
             return float(hours @ (level * q - slope * q**2 / 2))
 
-        band.learn(Saving(there - here, saved(there) - saved(here)), here, hours)
+        won = saved(there) - saved(here)
+        least = won - data.draw(st.sampled_from([0.0, 50.0, np.inf]))
+        most = won + data.draw(st.sampled_from([0.0, 50.0, np.inf]))
+        band.learn(Saving(there - here, least, most), here, hours)
     low, high = band.edges()
     truth = level[:, None] - slope[:, None] * band.mw
     assert (low <= truth + 1e-6).all()
     assert (truth <= high + 1e-6).all()
 
 
-@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+@EVERYONE
 @pytest.mark.parametrize("place", TEACHING)
 def test_truth_lies_in_every_band(name: str, mode: str, place: str) -> None:
     """Cost curves do not couple products, so that the measure is exact for them."""
-    told = Story(teaching_world(place), name, mode).hold()
+    told = story(name, mode, place)
     assert told.model.watch.known
     for (_, victim), known in told.model.watch.known.items():
         assert known.measurable
@@ -167,7 +170,7 @@ def leaks(messages: list[Message], private: dict[str, set[float]]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "mode"), MEMBERS)
+@EVERYONE
 def test_no_undeclared_private_number_in_a_transcript(name: str, mode: str) -> None:
     told = Story(crooked_triangle(), name, mode).hold()
     assert leaks(told.messages, private_numbers(told)) == []

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.patches import FancyArrowPatch
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -17,10 +14,17 @@ from model.options import RunOptions
 from model.records import RunRecords
 from model.runs import run as negotiate
 from scenarios.loader import load_scenario
+from scenarios.schema import Interconnector
 from viz import flow_map, plausibility
+from viz.drawing import Drawing, Lines, Text
+from viz.figures import FIGURES, Look, table_of
 from viz.markdown import markdown
-from viz.outlines import country_shapes
-from viz.picture import RunPicture, picture_from, picture_of
+from viz.moment import Moment, replay, state_at
+from viz.outlines import country_outlines, outline_of
+from viz.printing import printed
+from viz.run_view import RunView, spread, view_run
+from viz.svg import to_svg
+from viz.talk import deals, in_words, said
 
 CODES = ["AO", "BW", "CD", "LS", "MW", "MZ", "NA", "SZ", "TZ", "ZA", "ZM", "ZW"]
 LINES = {"AO-NA": (2.0, 0.5, 3000.0), "NA-ZA": (0.1, 3.0, 10.0), "ZM-ZW": (0.0, 0.0, 0.0)}
@@ -63,9 +67,9 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
         for carrier in ("coal", "OCGT", "hydro_reservoir", "load_shedding")
     ]
     flows = [
-        {"case": case, "interconnector": line, "flow_mw": 100.0} | time
+        {"case": case, "interconnector": line.name, "flow_mw": fake_flow(line)} | time
         for case in cases[1:]
-        for line in LINES
+        for line in scenario.interconnectors
     ]
     run.write_final(
         {
@@ -76,6 +80,11 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
     )
     run.write_summary(fake_summary())
     return RunRecords.open(run.path)
+
+
+def fake_flow(line: Interconnector) -> float:
+    """AO-NA half full, NA-ZA at its limit, nothing on all others."""
+    return {"AO-NA": 0.5 * line.a_to_b_mw, "NA-ZA": -line.b_to_a_mw}.get(line.name, 0.0)
 
 
 def fake_summary() -> dict[str, object]:
@@ -117,74 +126,177 @@ def fake_summary() -> dict[str, object]:
     }
 
 
-def map_axes(picture: RunPicture):
-    return flow_map.figure(picture).axes[0]
+def shapes(drawing: Drawing, key: str) -> dict[str, Lines]:
+    return {i.data[key]: i for i in drawing.items if isinstance(i, Lines) and key in i.data}
 
 
-class TestPicture:
-    def test_arrows_point_along_the_net_flow(self, fake):
-        arrows = {(a.exporter, a.importer): a for a in picture_of(fake).arrows}
-        assert arrows["AO", "NA"].net_twh == pytest.approx(1.5)
-        assert arrows["ZA", "NA"].net_twh == pytest.approx(2.9)
+def texts(drawing: Drawing) -> list[str]:
+    return [item.text for item in drawing.items if isinstance(item, Text)]
 
-    def test_busy_and_idle(self, fake):
-        picture = picture_of(fake)
-        assert [a.busy for a in picture.arrows] == [True, False, False]
-        assert [picture.idle(a) for a in picture.arrows] == [False, False, True]
 
-    def test_countries_without_coordinates_stand_on_a_circle(self, fake):
-        nowhere = dict.fromkeys(CODES, (0.0, 0.0))
-        ends = {name: tuple(name.split("-")) for name in LINES}
-        picture = picture_from(fake.summary(), nowhere, ends, np.zeros(0), 8760.0)
-        assert len({(m.longitude, m.latitude) for m in picture.countries}) == len(CODES)
-        flow_map.figure(picture)
+@pytest.fixture(scope="module")
+def view(triangle: RunRecords) -> RunView:
+    return view_run(triangle.path)
+
+
+class TestReplay:
+    def test_last_step_is_the_recorded_outcome(self, view):
+        """Trades replayed by the ledger's rules give the flows that the run recorded."""
+        last = int(view.steps["step"].max())
+        for line, mw in replay(view).flows_mw(last).items():
+            recorded = view.flows_of(line, "negotiated")["flow_mw"].to_numpy()
+            assert mw == pytest.approx(recorded, abs=1e-6)
+
+    def test_rounds_lead_from_one_step_to_the_next(self, view):
+        steps = sorted(view.steps["step"])
+        rounds = int(view.steps.loc[view.steps["step"] == 1, "rounds"].max())
+        assert len(steps) > 1
+        after = replay(view).flows_mw(1)
+        last = replay(view).flows_mw(1, rounds)
+        before = replay(view).flows_mw(0)
+        nothing = replay(view).flows_mw(1, -1)
+        for line in after:
+            assert last[line] == pytest.approx(after[line])
+            assert nothing[line] == pytest.approx(before[line])
+        assert any((after[line] != before[line]).any() for line in after)
+
+    def test_imports_and_exports_differ_by_the_losses(self, view):
+        for place in (0, 7, 20):
+            when = view.snapshots[place]
+            for moment in (
+                Moment(snapshot=when),
+                Moment(snapshot=when, case="planner"),
+                Moment(step=1, product=view.products[place]),
+            ):
+                state = state_at(view, moment)
+                lost = sum(f.line.loss * abs(f.mw) for f in state.flows)
+                assert sum(state.net_import_mw.values()) == pytest.approx(-lost, abs=1e-6)
+
+    def test_an_hour_is_that_of_the_tables(self, view):
+        when = view.snapshots[7]
+        state = state_at(view, Moment(snapshot=when))
+        table = view.flows[(view.flows["case"] == "negotiated") & (view.flows["snapshot"] == when)]
+        flows = dict(zip(table["interconnector"], table["flow_mw"], strict=True))
+        assert {f.line.name: f.mw for f in state.flows} == pytest.approx(flows)
 
 
 class TestFlowMap:
-    def test_names_every_country_with_its_net_import(self, fake):
-        texts = {text.get_text() for text in map_axes(picture_of(fake)).texts}
-        assert {"NA\n-0.20", "AO\n+1.00", "LS\n+0.40"} <= texts
-        assert {text.split("\n")[0] for text in texts} == set(CODES)
+    def test_arrows_are_red_at_the_limit_and_dashed_when_idle(self, fake):
+        drawing = flow_map.draw_map(RunView(fake), Moment())
+        lines = shapes(drawing, "line")
+        assert set(lines) == {line.name for line in RunView(fake).lines}
+        assert lines["NA-ZA"].fill == "limit"
+        assert lines["AO-NA"].fill == "flow"
+        assert [name for name, line in lines.items() if not line.dash] == ["AO-NA", "NA-ZA"]
+        assert float(lines["NA-ZA"].data["mw"]) < 0 < float(lines["AO-NA"].data["mw"])
 
-    def test_colours_of_arrows(self, fake):
-        axes = map_axes(picture_of(fake))
-        colours = [p.get_facecolor() for p in axes.patches if isinstance(p, FancyArrowPatch)]
-        assert len(colours) == 2
-        assert len(set(colours)) == 2
+    def test_every_country_has_its_shape_and_price(self, fake):
+        drawing = flow_map.draw_map(RunView(fake), Moment())
+        assert sorted(shapes(drawing, "iso")) == CODES
+        assert {"41.0", "51.0"} <= set(texts(drawing))
 
     def test_labels_do_not_overlap(self, fake):
-        axes = map_axes(picture_of(fake))
-        axes.figure.draw_without_rendering()
-        boxes = [text.get_window_extent() for text in axes.texts]
-        touching = [
-            (a.get_text(), b.get_text())
-            for i, a in enumerate(axes.texts)
-            for j, b in enumerate(axes.texts[:i])
-            if boxes[i].overlaps(boxes[j])
+        drawing = flow_map.draw_map(RunView(fake), Moment())
+        places = [(i.x, i.y) for i in drawing.items if isinstance(i, Text) and "label" in i.data]
+        assert len(places) == 12
+        gaps = [
+            (abs(a[0] - b[0]) > 30 or abs(a[1] - b[1]) > 30)
+            for k, a in enumerate(places)
+            for b in places[:k]
         ]
-        assert touching == []
+        assert all(gaps)
 
-    def test_shapes_for_all_countries(self):
-        assert sorted(country_shapes()) == CODES
+    def test_arrow_widths_are_linear_in_mw(self):
+        wide = [flow_map._width(mw, 1000.0) for mw in (250.0, 500.0, 1000.0)]
+        assert wide[1] == pytest.approx(2 * wide[0])
+        assert wide[2] == pytest.approx(2 * wide[1])
 
-    def test_teaching_scenario_draws_dots(self, triangle, tmp_path):
-        flow_map.save(triangle, tmp_path / "new" / "map.png")
-        assert (tmp_path / "new" / "map.png").stat().st_size > 10_000
-        texts = [text.get_text() for text in map_axes(picture_of(triangle)).texts]
-        assert sorted(text[0] for text in texts) == ["E", "N", "S"]
+    def test_outlines_of_the_world(self):
+        outlines = country_outlines()
+        assert len(outlines) > 220
+        assert set(CODES) <= set(outlines)
+        assert outline_of("NAM") is outline_of("NA")
+        west, south, east, north = outline_of("ZA").bounds
+        # Without the Prince Edward Islands in the far south.
+        assert (west, south, east, north) == pytest.approx((16.4, -34.8, 32.9, -22.1), abs=0.3)
 
-    def test_without_planner(self, triangle):
-        summary = triangle.summary() | {"planner_gain_eur": None, "efficiency": None}
-        places = {"E": (34.0, -18.0), "N": (28.0, -12.0), "S": (27.0, -26.0)}
-        ends = {name: tuple(name.split("-")) for name in summary["interconnectors"]}
-        flow_map.figure(picture_from(summary, places, ends, np.array([1.0, 2.0]), 24.0))
+    def test_teaching_scenario_draws_dots(self, view):
+        drawing = flow_map.draw_map(view, Moment())
+        assert {"E", "N", "S"} <= set(texts(drawing))
+        assert not shapes(drawing, "iso")
 
-    def test_command_says_what_is_wrong(self, tmp_path):
+    def test_countries_without_coordinates_stand_on_a_circle(self):
+        placed = spread(dict.fromkeys(CODES, (0.0, 0.0)))
+        assert len(set(placed.values())) == len(CODES)
+
+    def test_command_writes_each_kind_and_says_what_is_wrong(self, triangle, tmp_path):
         app = Typer()
         app.command()(flow_map.main)
+        for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")):
+            file = tmp_path / "new" / f"map.{kind}"
+            result = CliRunner().invoke(app, [str(triangle.path), "--out", str(file)])
+            assert result.exit_code == 0, result.output
+            assert file.read_bytes().startswith(start)
         result = CliRunner().invoke(app, [str(tmp_path), "--out", str(tmp_path / "a.png")])
         assert result.exit_code == 2
         assert "is not a run" in result.output
+
+
+class TestTalk:
+    def test_agreed_prices_lie_in_the_middle_of_the_zone(self, view):
+        """The adaptive bids share the surplus equally; a second way to compute their prices."""
+        found = pd.concat([deals(view, int(step)) for step in view.steps["step"]])
+        agreed = found.dropna()
+        assert len(agreed) > 10
+        middle = (agreed["least_eur_per_mwh"] + agreed["most_eur_per_mwh"]) / 2
+        assert agreed["price_eur_per_mwh"].to_numpy() == pytest.approx(middle.to_numpy())
+        missed = found[found["price_eur_per_mwh"].isna()]
+        assert (missed["least_eur_per_mwh"] >= missed["most_eur_per_mwh"]).all()
+
+    def test_any_message_has_words(self):
+        body = {"curve": [{"mw": 1.5, "price_eur_per_mwh": 40}, {"mw": 2}], "round_up": True}
+        assert in_words(body) == "curve (mw 1.50; price 40 EUR/MWh), (mw 2); round up True"
+        assert in_words({}) == ""
+
+    def test_the_clock_says_nothing(self, view):
+        assert set(said(view, 0)["from"]) <= set(view.codes)
+
+
+class TestFigures:
+    @pytest.mark.parametrize("name", list(FIGURES))
+    def test_draws_and_has_a_table(self, name, view):
+        drawing = FIGURES[name].draw(view, Look())
+        assert to_svg(drawing).startswith("<svg")
+        assert len(texts(drawing)) > 0
+        if name != "capacity":
+            assert len(table_of(view, name, Look())) > 0
+
+    @pytest.mark.parametrize("name", list(FIGURES))
+    def test_draws_before_the_first_step(self, name, tmp_path):
+        scenario = load_scenario("sapp2030")
+        run = RunRecords.create(RunOptions("sapp2030", out=tmp_path), scenario)
+        drawing = FIGURES[name].draw(RunView(run), Look())
+        assert to_svg(drawing, themed=False).endswith("</svg>")
+
+    def test_equal_pictures_are_equal_files(self, view):
+        drawing = FIGURES["gain"].draw(view, Look())
+        for kind in ("png", "pdf", "svg"):
+            assert printed(drawing, kind) == printed(drawing, kind)
+
+    def test_gap_to_the_planner_closes(self, view):
+        gap = table_of(view, "gain", Look())["gap_to_planner_eur"].to_numpy()
+        summary = view.summary
+        assert gap[-1] == pytest.approx(summary["planner_gain_eur"] - summary["gain_eur"])
+
+    def test_duration_curve_falls_and_covers_the_horizon(self, view):
+        table = table_of(view, "duration", Look(line="E-S"))
+        for _, rows in table.groupby("case"):
+            assert (rows["flow_mw"].diff().dropna() <= 0).all()
+            assert rows["to_h"].max() == pytest.approx(24.0)
+
+    def test_unknown_table(self, view):
+        with pytest.raises(KeyError):
+            table_of(view, "flow", Look())
 
 
 class TestPlausibility:
@@ -230,8 +342,3 @@ class TestPlausibility:
 def test_markdown_sums_only_known_columns() -> None:
     text = markdown(["c", "x", "y"], [["NA", 1.0, None], ["ZA", 2.0, 1.0]], total=True)
     assert text.endswith("| all | 3.0 | - |")
-
-
-def test_shapes_are_valid_json() -> None:
-    file = Path(flow_map.__file__).with_name("shapes") / "sapp12_110m.geojson"
-    assert json.loads(file.read_text(encoding="utf-8"))["type"] == "FeatureCollection"

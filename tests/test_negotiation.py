@@ -19,19 +19,17 @@ import numpy as np
 import pytest
 
 from agents.planning import PypsaProblem
-from model.independent import negotiate_slices, reconcile
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel, StepRecord
 from model.options import RunOptions
 from model.planner import planner
-from model.records import RunRecords
 from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import Award, Interest, Message, Trade
 from protocols.products import make_products
 from protocols.registry import make_protocol
-from tests.small_worlds import FOUR, TWO, small_world, untouched
+from tests.small_worlds import FOUR, small_world, untouched
 
 THREE = ("MZ", "ZA", "NA")
 MOST_STEPS = 40
@@ -447,81 +445,3 @@ class TestEngine:
     def test_trades_that_were_not_awarded(self, world: World) -> None:
         with pytest.raises(RuleBroken, match="award"):
             negotiate(world, Unsaid())
-
-
-class TestIndependentSlices:
-    """Each month planned and traded alone; then one fleet for the year."""
-
-    @pytest.fixture(scope="class")
-    def ended(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Ledger, str, str]:
-        world = untouched(small_world(TWO, "2w12h", "month", "flat"))
-        options = RunOptions(
-            "sapp2030",
-            countries=TWO,
-            resolution="2w12h",
-            decomposition="independent",
-            out=tmp_path_factory.mktemp("out"),
-            max_steps=8,
-            workers=1,
-        )
-        records = RunRecords.create(options, world.scenario)
-        ledger, status, note = negotiate_slices(world, options, records, Reporter())
-        assert records.table("trades")["energy_mwh"].sum() > 0
-        steps = records.table("steps")
-        assert (steps["status"] == "agreed").sum() == len(set(world.products.slices)) > 1
-        assert steps["local_solves"].is_monotonic_increasing
-        return world, ledger, status, note
-
-    def test_status_is_typed(self, ended: tuple[World, Ledger, str, str]) -> None:
-        assert ended[2] in ("agreed", "capped", "failed")
-
-    def test_nobody_loses_with_one_fleet_or_trades_are_void(
-        self, ended: tuple[World, Ledger, str, str]
-    ) -> None:
-        world, ledger, status, note = ended
-        if status == "failed":
-            assert "void" in note
-            assert not any(flow.any() for flow in ledger.flows_mw.values())
-        for country, gain in gains_eur(world, ledger).items():
-            alone = world.problems[country].cost(np.zeros(len(world.snapshots)))
-            assert gain >= -ACCURACY * alone
-
-    def test_payments_sum_to_zero(self, ended: tuple[World, Ledger, str, str]) -> None:
-        payments = ended[1].payments_eur
-        assert sum(payments.values()) == pytest.approx(
-            0.0, abs=1e-9 * max(1.0, *map(abs, payments.values()))
-        )
-
-    def reconciled(self, price: float, mw: float) -> tuple[World, Ledger, str, str]:
-        world = build_world(chosen_scenario(RunOptions("two_countries")), "highs", Reporter())
-        ledger = Ledger(world.graph, world.products)
-        ledger.book(deal("A", "B", mw, price))
-        return world, *reconcile(world, ledger, "agreed", "")
-
-    def test_winners_compensate_losers(self) -> None:
-        # A sells far below its cost of 30 EUR/MWh and more.
-        world, ledger, status, note = self.reconciled(price=5.0, mw=400.0)
-        assert status == "agreed"
-        assert "transfers" in note
-        gains = gains_eur(world, ledger)
-        assert gains["A"] == pytest.approx(0.0, abs=1e-6)
-        assert gains["B"] > 0
-        assert sum(ledger.payments_eur.values()) == pytest.approx(0.0, abs=1e-6)
-
-    def test_trades_that_hurt_all_together_are_void(self) -> None:
-        world = build_world(chosen_scenario(RunOptions("two_countries")), "highs", Reporter())
-        ledger = Ledger(world.graph, world.products)
-        ledger.book(Trade("B", "A", ("B", "A"), (400.0,), 50.0))
-        ledger, status, note = reconcile(world, ledger, "agreed", "")
-        assert status == "failed"
-        assert "void" in note
-        assert not any(flow.any() for flow in ledger.flows_mw.values())
-        assert not any(ledger.payments_eur.values())
-
-
-def gains_eur(world: World, ledger: Ledger) -> dict[str, float]:
-    imports = net_imports_mw(world.graph, ledger.flows_mw)
-    return {
-        c: p.cost(0 * imports[c]) - p.cost(imports[c]) - ledger.payments_eur[c]
-        for c, p in world.problems.items()
-    }

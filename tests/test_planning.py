@@ -602,3 +602,15 @@ def test_gurobi_agrees_with_highs(country: str) -> None:
         answers = [p.respond(exchange, terms) for p in (highs, gurobi)]
         np.testing.assert_allclose(answers[1], answers[0], rtol=1e-4, atol=1e-2)
         exchange = random_exchange(world, country, rng)
+
+
+def test_availability_limits_what_is_built_and_what_stands() -> None:
+    changes = {"coal": 0.5, "battery": 0.6}
+    overrides = ((f"candidates.ZA.{c}.availability", share) for c, share in changes.items())
+    n = small_world(TWO, "2w12h", "month", "flat", *overrides).networks["ZA"]
+    assert n.generators.p_max_pu["ZA coal new"] == 0.5
+    assert n.generators.p_max_pu["ZA OCGT new"] == n.generators.p_max_pu["ZA OCGT"] == 0.85
+    battery = n.storage_units.loc["ZA battery new"]
+    assert (battery.p_max_pu, battery.p_min_pu) == (0.6, -0.6)
+    wind = n.generators_t.p_max_pu
+    np.testing.assert_allclose(wind["ZA onwind"], 0.855 * wind["ZA onwind new"], atol=1e-4)

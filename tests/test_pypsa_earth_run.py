@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,23 +12,28 @@ import pytest
 
 from agents.planning import PypsaProblem
 from agents.problem import Terms
+from model.choices import choose_options
+from model.coalitions import coalition_scenario
 from model.ledger import Ledger, RuleBroken
+from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.records import RunRecords
 from model.reporting import Reporter
-from model.runs import run
+from model.runs import resume, run
 from model.world import World, build_world, chosen_scenario
 from protocols.landing import is_neutral
 from protocols.messages import Trade
 from protocols.paths import trading_paths
+from protocols.registry import make_protocol
 from pypsa_earth.kirchhoff import deliverable
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
 from pypsa_earth.references import solve_whole
 from pypsa_earth.results import COUNTRIES as COUNTRY_FOLDER
-from pypsa_earth.results import ON_LINES
+from pypsa_earth.results import ON_LINES, STATISTICS
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.split import national_rules, split
+from scenarios.errors import ScenarioError
 from tests.small_networks import COUNTRIES, sapp_like, written
 
 
@@ -147,8 +153,10 @@ def test_flows_lie_on_the_lines_of_the_file(finished: tuple[dict, RunRecords]) -
     net = flow.flow_mw.to_numpy()
     assert np.allclose(sent, net, atol=1e-6)
     assert np.allclose(n.lines_t.p0["1"] * 5, -n.lines_t.p0["2"] * 3, atol=1e-6)
-    table = n.statistics(groupby=["country", "carrier"])
-    assert set(table.index.get_level_values("country")) >= set(COUNTRIES)
+    with (records.path / STATISTICS).open(encoding="utf-8") as statistics:
+        rows = [row for row in csv.DictReader(statistics) if row["component"]]
+    assert {row["country"] for row in rows} >= set(COUNTRIES)
+    assert "Disposal" not in {row["carrier"] for row in rows}
     balance = n.statistics.energy_balance(groupby=["country"])
     assert balance.notna().any()
 
@@ -163,16 +171,102 @@ def test_every_country_gets_its_network(finished: tuple[dict, RunRecords]) -> No
     assert total == pytest.approx(summary["negotiated_cost_eur"], rel=1e-9)
 
 
-def test_a_run_goes_on_where_it_broke_off(file: Path, tmp_path: Path) -> None:
-    from model.runs import resume
+class _StopsAfterAStep(Reporter):
+    def step(self, row: dict[str, object]) -> None:
+        raise KeyboardInterrupt
 
-    options = RunOptions(str(file), countries=COUNTRIES, out=tmp_path, max_steps=2, planner=False)
+
+def test_a_run_goes_on_where_it_broke_off(file: Path, tmp_path: Path) -> None:
+    options = RunOptions(
+        str(file),
+        countries=COUNTRIES,
+        max_steps=2,
+        planner=False,
+        overrides={"network.window": "8"},
+    )
     whole = run(replace(options, out=tmp_path / "whole"))
-    half = run(replace(options, out=tmp_path / "half"))
-    records = RunRecords.open(half["folder"])
-    records.truncate_after(0)
-    again = resume(records.path)
-    assert again["negotiated_cost_eur"] == pytest.approx(whole["negotiated_cost_eur"], rel=1e-9)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(replace(options, out=tmp_path / "half"), _StopsAfterAStep())
+    folder = Path(str(stopped.value))
+    assert RunRecords.open(folder, unfinished=True).steps == [0]
+    again = resume(folder)
+    assert whole["steps"] == again["steps"] == 2
+    assert again["negotiated_cost_eur"] == whole["negotiated_cost_eur"]
+    assert again["countries"] == whole["countries"]
+
+
+PROTOCOLS = (
+    ("bilateral_bids", "prototype"),
+    ("alternating_offers", "standard"),
+    ("rubinstein", "standard"),
+    ("consensus_admm", "standard"),
+)
+
+
+@pytest.mark.parametrize(("protocol", "mode"), PROTOCOLS)
+def test_protocols_for_several_ports(
+    protocol: str, mode: str, world: World, tmp_path: Path
+) -> None:
+    made = make_protocol(protocol, mode)
+    assert made.several_ports
+    model = NegotiationModel(
+        world.problems,
+        world.graph,
+        world.products,
+        made,
+        price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
+    )
+    model.plan_alone()
+    alone = {c: world.problems[c].cost(0 * model.ledger.exchange_mw(c)) for c in COUNTRIES}
+    model.step()
+    assert model.last is not None and model.last.outcome.trades
+    gain = {
+        c: alone[c]
+        - world.problems[c].cost(model.ledger.exchange_mw(c))
+        - model.ledger.payments_eur[c]
+        for c in COUNTRIES
+    }
+    assert sum(gain.values()) > 0
+    if made.promises_no_loss:
+        assert min(gain.values()) >= -1e-6 * sum(gain.values())
+
+
+REFUSED = (
+    (dict(protocol="bundle"), "bundle is not made for .* several places .ZA."),
+    (dict(protocol="market_coupling"), "market_coupling is not made for"),
+    (dict(protocol="vcg"), "vcg is not made for"),
+    (dict(protocol="mcafee"), "mcafee is not made for"),
+    (dict(settlement="shapley"), "shapley values coalitions"),
+    (dict(decomposition="independent"), "independent is not made for network files"),
+)
+
+
+@pytest.mark.parametrize(("rules", "words"), REFUSED)
+def test_rules_not_made_for_network_files_are_refused(
+    rules: dict[str, str], words: str, file: Path, tmp_path: Path
+) -> None:
+    given = {"scenario": str(file), "countries": COUNTRIES, "out": tmp_path, **rules}
+    with pytest.raises(ScenarioError, match=words):
+        choose_options(given)
+
+
+def test_nothing_is_written_where_the_rules_do_not_fit(file: Path, tmp_path: Path) -> None:
+    options = RunOptions(
+        str(file), countries=COUNTRIES, out=tmp_path, protocol="vcg", mode="standard"
+    )
+    with pytest.raises(ScenarioError, match="vcg is not made for"):
+        run(options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_port_is_enough_for_every_protocol(file: Path) -> None:
+    given = {"scenario": str(file), "countries": ("BW", "NA"), "protocol": "bundle"}
+    assert choose_options(given).protocol == "bundle"
+
+
+def test_coalitions_of_a_network_file_are_not_valued(world: World) -> None:
+    with pytest.raises(ScenarioError, match="network file"):
+        coalition_scenario(world.scenario)
 
 
 def test_power_flow_carries_what_it_would_choose_itself() -> None:

@@ -346,10 +346,22 @@ class TestResume:
 
     def test_finished_run_stays_what_it_is(self, cache: None, out: Path) -> None:
         done = Done(run(replace(CURVES, out=out)))
-        tables, outcome = done.tables, done.outcome
-        again = Done(resume(done.path))
-        assert again.tables == tables
-        assert again.outcome == outcome
+        files = {f: (f.read_bytes(), f.stat().st_mtime_ns) for f in done.path.rglob("*.*")}
+        said: list[str] = []
+
+        class Listener(Reporter):
+            def phase(self, name: str, total: int | None = None) -> None:
+                pytest.fail(f"a finished run was computed again: {name}")
+
+            def warn(self, text: str) -> None:
+                said.append(text)
+
+        told = resume(done.path, Listener())
+        assert told["folder"] == str(done.path)
+        assert {k: v for k, v in told.items() if k in done.outcome} == done.outcome
+        assert told["timings_s"] == done.summary["timings_s"]
+        assert "is finished" in said[0]
+        assert {f: (f.read_bytes(), f.stat().st_mtime_ns) for f in files} == files
 
     def test_no_run_to_go_on_with(self, tmp_path: Path) -> None:
         with pytest.raises(RecordsError, match="not a run"):

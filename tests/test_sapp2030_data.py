@@ -89,13 +89,40 @@ def test_default_lines_hold_the_committed_ones_and_a_variant_drops_them(scenario
     limits = {i.name: (i.a_to_b_mw, i.b_to_a_mw) for i in scenario.interconnectors}
     assert limits["ZA-ZW"] == (15, 15)
     assert limits["ZM-ZW"] == (645, 645)
-    assert {"AO-NA", "AO-CD", "TZ-ZM", "MW-MZ"} <= set(limits)
+    assert {"AO-NA", "TZ-ZM", "MW-MZ"} <= set(limits)
     existing = load_scenario("sapp2030", {"line_statuses": "existing"})
     kept = {i.name for i in existing.interconnectors}
-    assert not kept & {"AO-CD", "TZ-ZM", "MW-MZ"}
+    assert not kept & {"TZ-ZM", "MW-MZ"}
     # Kariba's and Motraco's losses are those of use, not of a table that books 14 %.
     motraco = next(line for line in scenario.lines if "Maputo-Arnot" in line.name)
     assert 0.02 <= motraco.loss <= 0.03
+
+
+def test_line_to_cabinda_is_out_of_service_until_it_is_switched_on(scenario):
+    name = "Inga-Cabinda-Pointe Noire 400 kV"
+    line = next(line for line in scenario.lines if line.name == name)
+    assert "AO-CD" not in {i.name for i in scenario.interconnectors}
+    switched_on = load_scenario("sapp2030", {f"lines.{name}.status": "committed"})
+    limits = {i.name: (i.a_to_b_mw, i.b_to_a_mw) for i in switched_on.interconnectors}
+    assert limits["AO-CD"] == (line.a_to_b_mw, line.b_to_a_mw) == (600, 600)
+
+
+def test_old_wind_in_south_africa_runs_as_metered(scenario):
+    wind = [p for p in scenario.fleet if p.carrier == "onwind"]
+    factor = {r.country: r.cf_mean for r in scenario.resources if r.carrier == "onwind"}
+    factors = {p.country: p.availability * factor[p.country] for p in wind}
+    assert factors["ZA"] == pytest.approx(0.355, abs=5e-4)
+    # Nobody else has a metered figure.
+    assert {p.country for p in wind if p.availability == 1} == {"NA", "TZ"}
+
+
+def test_new_thermal_plants_fail_as_often_as_old_ones(scenario):
+    # Fleets with a history of their own (coal in ZA, ZW, BW) say nothing about a new unit.
+    usual = {"OCGT": 0.85, "CCGT": 0.85, "oil": 0.75, "coal": 0.75}
+    for carrier, share in usual.items():
+        assert share in {p.availability for p in scenario.fleet if p.carrier == carrier}
+    for candidate in scenario.candidates:
+        assert candidate.availability == usual.get(candidate.carrier, 1.0), candidate
 
 
 def test_hydro_capacity_factors_and_storage_are_physical(scenario):

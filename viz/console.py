@@ -20,13 +20,14 @@ from viz.numbers import money
 from viz.summary_tables import country_table, interconnector_table, plain_table, pool_table
 
 WIDTH_WHEN_PIPED = 100
-_STATUS = {
-    "agreed": ("green", "no gain is left above the tolerance"),
-    "capped": ("yellow", "steps or time ran out before the countries agreed"),
-    "cycling": ("yellow", "the same proposals came back again and again"),
-    "infeasible": ("red", "a planning problem has no solution"),
-    "failed": ("red", "the run broke off"),
+STATUS_MEANING = {
+    "agreed": "no gain is left above the tolerance",
+    "capped": "steps or time ran out before the countries agreed",
+    "cycling": "the same proposals came back again and again",
+    "infeasible": "a planning problem has no solution",
+    "failed": "the run broke off",
 }
+_COLOURS = {"agreed": "green", "capped": "yellow", "cycling": "yellow"}
 
 
 def make_console() -> Console:
@@ -227,7 +228,8 @@ def print_choices(choices: Mapping[str, Iterable[tuple[str, ...]]], console: Con
 def _status_panel(summary: Mapping[str, Any]) -> Panel:
     """Say loudly how the run ended, why, and where its records are."""
     status = str(summary["status"])
-    color, meaning = _STATUS.get(status, ("red", "unknown status"))
+    color = _COLOURS.get(status, "red")
+    meaning = STATUS_MEANING.get(status, "unknown status")
     lines = [Text(f"{status.upper()}: {meaning}", f"bold {color}")]
     if summary.get("note"):
         lines.append(Text(str(summary["note"])))

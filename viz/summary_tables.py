@@ -65,10 +65,16 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
         Figures(
             "net\nimport", energy.label, [energy.text(r["net_import_twh"]) for r in rows] + [""]
         ),
+        Figures(
+            "known\nto one", "%", [_percent(r.get("disclosed_share")) for r in rows] + [""], True
+        ),
     ]
     names = [f"{code}  {row.get('name') or ''}".rstrip() for code, row in countries.items()]
     table = _fit("Countries", "country", [*names, "all"], columns, console)
-    table.caption = "payments: net paid for trade, received where negative"
+    table.caption = (
+        "payments: net paid for trade, received where negative\n"
+        "known to one: largest share of the cost function that one observer can pin down"
+    )
     return table
 
 
@@ -130,6 +136,7 @@ def _reached(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         "autarky cost": "autarky_cost_eur",
         "negotiated cost": "negotiated_cost_eur",
         "planner cost": "planner_cost_eur",
+        "certified lower bound": "lower_bound_eur",
         "negotiated gain": "gain_eur",
         "planner gain": "planner_gain_eur",
     }
@@ -171,12 +178,17 @@ def _effort(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         "numbers_disclosed",
         "trades",
         "local_solves",
+        "dependent_solves",
     )
     return [
         (key.replace("_", " "), number(summary[key]), "")
         for key in keys
         if summary.get(key) is not None
     ]
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:.0f}"
 
 
 def _seconds(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -211,6 +223,10 @@ def _settings(summary: Mapping[str, Any]) -> str:
     """One line on how the run was made."""
     keys = ("protocol", "mode", "products", "slices", "decomposition", "resolution", "solver")
     parts = [str(summary[key]) for key in keys if summary.get(key)]
+    if summary.get("settlement") not in (None, "pay_as_agreed"):
+        parts.append(f"settled by {summary['settlement']}")
+    strategies: Mapping[str, str] = summary.get("strategies") or {}
+    parts += [f"{country} {strategy}" for country, strategy in strategies.items()]
     if summary.get("seed") is not None:
         parts.append(f"seed {summary['seed']}")
     return ", ".join(parts)

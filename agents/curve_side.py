@@ -1,0 +1,71 @@
+"""The private half of auctions: marginal worth, curves by best response, re-solved cost."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from agents.bidding import WISH_DIGITS
+from agents.limits import COST_DIGITS, quantum
+from agents.problem import Terms
+from agents.side import Side
+from protocols.auction_messages import (
+    Consent,
+    CostCall,
+    CostChange,
+    Curve,
+    CurveCall,
+    Offer,
+    Worth,
+    WorthCall,
+)
+from protocols.messages import Act, Body, Message
+from protocols.public import PublicLedger
+
+
+class CurveSide(Side):
+    """Answers an auctioneer for one country; a level of a curve is one best response."""
+
+    answers: ClassVar[tuple[type[Body], ...]] = (WorthCall, CurveCall, CostCall, Offer)
+
+    def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
+        """Reply to a call of the auctioneer, or keep silent."""
+        body, here = message.body, ledger.exchange_mw(self.country)
+        reply: Body
+        act: Act = "propose"
+        if isinstance(body, WorthCall):
+            reply = Worth(tuple(self.valuation.marginal_value(here).tolist()))
+        elif isinstance(body, CurveCall):
+            reply = Curve(tuple(self._amounts_mw(body, here).ravel().tolist()))
+        elif isinstance(body, CostCall):
+            reply = CostChange(self._cost_change_eur(body.change_mw, here))
+        elif isinstance(body, Offer):
+            willing = self._cost_change_eur(body.change_mw, here) + body.pay_eur <= 0
+            reply, act = Consent(int(willing)), "accept" if willing else "reject"
+        else:
+            return None
+        return Message(self.country, message.sender, act, reply, message.round)
+
+    def _amounts_mw(self, call: CurveCall, here_mw: np.ndarray) -> np.ndarray:
+        """Best response to the ladder of each level (shape: levels, products)."""
+        problem, products = self.valuation.problem, self.valuation.products
+        start = here_mw + products.profile_mw(np.asarray(call.centre_mw))
+        rows = (-1, len(products))
+        rise, levels = (
+            np.reshape(x, rows) for x in (call.rise_eur_per_mwh, call.price_eur_per_mwh)
+        )
+        most_in, most_out = (np.reshape(x, rows) for x in (call.import_mw, call.export_mw))
+        largest = float(max(most_in.max(initial=0.0), most_out.max(initial=0.0)))
+        least = quantum(largest, WISH_DIGITS)
+        amounts = [
+            problem.respond(start, Terms(price + rise, price - rise, most_in, most_out))
+            for price in levels
+        ]
+        return np.asarray(np.round(np.array(amounts) / least) * least)
+
+    def _cost_change_eur(self, change_mw: tuple[float, ...], here_mw: np.ndarray) -> float:
+        there_mw = here_mw + self.valuation.products.profile_mw(np.asarray(change_mw))
+        before, after = self.valuation.plan(here_mw), self.valuation.plan(there_mw)
+        least = quantum(before.cost_eur, COST_DIGITS)
+        return float(np.ceil((after.cost_eur - before.cost_eur) / least) * least)

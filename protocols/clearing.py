@@ -1,0 +1,254 @@
+"""Clearing of step curves on a network: the linear programme of market coupling.
+
+One sparse linear programme clears all products at once. It maximises the welfare that the curves
+report over the flows of the graph, with losses, net capacities and a balance for every country and
+product; products share nothing, so that it falls apart into one small problem for each.
+
+Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity; the European day-
+ahead algorithm EUPHEMIA does the same with losses and available transfer capacities (NEMO
+Committee, EUPHEMIA Public Description, 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from protocols.base import Market
+
+# What a flow must be worth, as a share of the highest price: keeps idle energy from circulating.
+_IDLE_SHARE = 1e-9
+
+
+@dataclass(frozen=True)
+class StepCurves:
+    """Curves of all countries: what they would import beyond an amount, or give up of it.
+
+    Blocks fill in order, so that prices of import blocks must not rise and those of give-up blocks
+    must not fall from block to block.
+
+    Attributes
+    ----------
+    centre_mw : ndarray, shape (countries, products)
+        Net import around which the blocks lie.
+    more_price, less_price : ndarray, shape (countries, blocks, products)
+        Worth of a block of further import, and of one of import given up, EUR/MWh.
+    more_mw, less_mw : ndarray, shape (countries, blocks, products)
+        Width of each block.
+    """
+
+    centre_mw: np.ndarray
+    more_price: np.ndarray
+    more_mw: np.ndarray
+    less_price: np.ndarray
+    less_mw: np.ndarray
+
+    def without(self, country: int, exchange_mw: np.ndarray) -> StepCurves:
+        """The same without one country, which keeps a net import (MW per product)."""
+        centre, more, less = self.centre_mw.copy(), self.more_mw.copy(), self.less_mw.copy()
+        centre[country], more[country], less[country] = exchange_mw, 0.0, 0.0
+        return replace(self, centre_mw=centre, more_mw=more, less_mw=less)
+
+    def worth_eur(self, exchange_mw: np.ndarray, hours: np.ndarray) -> np.ndarray:
+        """Reported worth of each country's net import against the centre, EUR.
+
+        Parameters
+        ----------
+        exchange_mw : ndarray, shape (countries, products)
+        hours : ndarray, shape (products,)
+
+        Returns
+        -------
+        ndarray, shape (countries,)
+        """
+        change = exchange_mw - self.centre_mw
+        gained = _filled(np.maximum(change, 0.0), self.more_mw) * self.more_price
+        lost = _filled(np.maximum(-change, 0.0), self.less_mw) * self.less_price
+        return np.asarray((gained.sum(axis=1) - lost.sum(axis=1)) @ hours)
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """Result of a clearing.
+
+    Attributes
+    ----------
+    flow_mw : ndarray, shape (lines, products)
+        Net flow of each line in the direction of :attr:`Network.lines`, at the sending end.
+    price_eur_per_mwh : ndarray, shape (countries, products)
+        Zonal price: dual of the balance.
+    """
+
+    flow_mw: np.ndarray
+    price_eur_per_mwh: np.ndarray
+
+
+class Network:
+    """Lines and countries of a market in matrix form.
+
+    Parameters
+    ----------
+    market : Market
+
+    Attributes
+    ----------
+    countries : tuple of str
+    lines : list of (str, str)
+        Each line once.
+    loss : ndarray, shape (lines,)
+    limit_mw : ndarray, shape (2, lines, products)
+        Largest flow along and against the direction of each line.
+    hours : ndarray, shape (products,)
+    ends : tuple of ndarray, shape (lines,)
+        Positions of the first and second country of each line.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self.countries = market.countries
+        self.lines: list[tuple[str, str]] = list(market.graph.edges)
+        data = [market.graph.edges[line] for line in self.lines]
+        self.loss = np.array([d["loss"] for d in data])
+        self.hours = market.products.hours
+        snapshots = market.products.shape.shape[1]
+        self.limit_mw = np.array(
+            [
+                [
+                    market.products.largest_within(np.full(snapshots, d["capacity_mw"][end[way]]))
+                    for end, d in zip(self.lines, data, strict=True)
+                ]
+                for way in (0, 1)
+            ]
+        ).reshape(2, len(self.lines), len(market.products))
+        self._from, self._to = self.ends = (
+            np.array([self.countries.index(line[0]) for line in self.lines], dtype=int),
+            np.array([self.countries.index(line[1]) for line in self.lines], dtype=int),
+        )
+
+    def flows_of(self, market: Market) -> np.ndarray:
+        """Present net flow of each line, MW per product (shape: lines, products)."""
+        average = market.products.average
+        flows = [average(market.flow_mw(a, b)) for a, b in self.lines]
+        return np.array(flows).reshape(len(self.lines), len(self.hours))
+
+    def ends_mw(self, flow_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What net flows take from the first end of each line and bring to the second, MW."""
+        keep = 1 - self.loss[:, None]
+        along = flow_mw >= 0
+        return np.where(along, flow_mw, keep * flow_mw), np.where(along, keep * flow_mw, flow_mw)
+
+    def exchange_mw(self, flow_mw: np.ndarray) -> np.ndarray:
+        """Net import of each country (shape: countries, products)."""
+        taken, brought = self.ends_mw(flow_mw)
+        exchange = np.zeros((len(self.countries), len(self.hours)))
+        np.subtract.at(exchange, self._from, taken)
+        np.add.at(exchange, self._to, brought)
+        return exchange
+
+    def reach_mw(self) -> np.ndarray:
+        """Largest net import or export that the lines of each country allow, MW per product."""
+        keep = 1 - self.loss[:, None]
+        out = np.zeros((len(self.countries), len(self.hours)))
+        into = np.zeros_like(out)
+        for sender, receiver, limit in (
+            (self._from, self._to, self.limit_mw[0]),
+            (self._to, self._from, self.limit_mw[1]),
+        ):
+            np.add.at(out, sender, limit)
+            np.add.at(into, receiver, keep * limit)
+        return np.maximum(out, into)
+
+    def clear(
+        self, curves: StepCurves, flow_mw: np.ndarray, absent: Collection[str] = ()
+    ) -> Cleared:
+        """Maximise the welfare that curves report.
+
+        Parameters
+        ----------
+        curves : StepCurves
+        flow_mw : ndarray, shape (lines, products)
+            Flows that the lines of absent countries keep.
+        absent : collection of str
+            Countries that do not take part; the prices found for them mean nothing.
+
+        Raises
+        ------
+        RuntimeError
+            If the solver does not come to an end.
+        """
+        rows = [i for i, c in enumerate(self.countries) if c not in absent]
+        products, lines, blocks = len(self.hours), len(self.lines), curves.more_mw.shape[1]
+        if not lines or not products:
+            return Cleared(flow_mw, np.zeros((len(self.countries), products)))
+        low, high = self._flow_bounds(flow_mw, absent)
+        power = max(float(self.limit_mw.max()), 1e-9)
+        price = max(float(np.abs(curves.more_price).max()), float(np.abs(curves.less_price).max()))
+        price = max(price, 1e-9)
+        hours = self.hours / self.hours.max()
+        wide = (len(rows), blocks, products)
+        taken = -curves.more_price[rows] / price, curves.less_price[rows] / price
+        cost = np.concatenate(
+            [
+                np.broadcast_to(_IDLE_SHARE * hours, (2, lines, products)).ravel(),
+                *((part * hours).reshape(wide).ravel() for part in taken),
+            ]
+        )
+        widths = (curves.more_mw[rows].ravel(), curves.less_mw[rows].ravel())
+        upper = np.concatenate([high.ravel(), *widths]) / power
+        lower = np.concatenate([low.ravel(), np.zeros(2 * np.prod(wide))]) / power
+        # The least over blocks is found product by product: every row belongs to one of them.
+        each = sp.identity(products, format="csr")
+        stacked = sp.kron(sp.identity(len(rows)), sp.csr_matrix(np.ones((1, blocks))))
+        balance = sp.hstack(
+            [
+                sp.kron(sp.csr_matrix(self._incidence()[rows]), each),
+                -sp.kron(stacked, each),
+                sp.kron(stacked, each),
+            ],
+            format="csr",
+        )
+        wanted = curves.centre_mw[rows].ravel() / power
+        for method in ("highs-ds", "highs-ipm"):
+            result = linprog(
+                cost,
+                A_eq=balance,
+                b_eq=wanted,
+                bounds=np.column_stack([lower, upper]),
+                method=method,
+            )
+            if result.status == 0:
+                break
+        else:
+            raise RuntimeError(f"clearing ended with {result.message!r}")
+        arcs = result.x[: 2 * lines * products].reshape(2, lines, products) * power
+        arcs = np.clip(arcs, low, high)
+        zonal = np.zeros((len(self.countries), products))
+        zonal[rows] = result.eqlin.marginals.reshape(len(rows), products) * price / hours
+        return Cleared(arcs[0] - arcs[1], zonal)
+
+    def _flow_bounds(
+        self, flow_mw: np.ndarray, absent: Collection[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        low, high = np.zeros_like(self.limit_mw), self.limit_mw.copy()
+        for e, line in enumerate(self.lines):
+            if any(end in absent for end in line):
+                low[:, e] = high[:, e] = np.maximum(flow_mw[e], 0.0), np.maximum(-flow_mw[e], 0.0)
+        return low, high
+
+    def _incidence(self) -> np.ndarray:
+        """Net import of each country per MW along and against each line."""
+        lines = len(self.lines)
+        matrix = np.zeros((len(self.countries), 2 * lines))
+        at, keep = np.arange(lines), 1 - self.loss
+        matrix[self._from, at], matrix[self._to, at] = -1.0, keep
+        matrix[self._to, lines + at], matrix[self._from, lines + at] = -1.0, keep
+        return matrix
+
+
+def _filled(amount_mw: np.ndarray, width_mw: np.ndarray) -> np.ndarray:
+    """How much of each block an amount fills (shape: countries, blocks, products)."""
+    before = np.cumsum(width_mw, axis=1) - width_mw
+    return np.clip(amount_mw[:, None] - before, 0.0, width_mw)

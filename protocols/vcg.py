@@ -1,0 +1,288 @@
+"""Vickrey-Clarke-Groves: everyone earns what it adds to the others, and somebody has to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.auction_messages import Consent, Curve, CurveCall, Offer, Worth, WorthCall
+from protocols.base import Conversation, Market, Outcome, Protocol
+from protocols.clearing import Cleared, Network, StepCurves
+from protocols.messages import OPERATOR, Body, Message
+from protocols.orders import Orders, margin
+from protocols.pool_settlement import FlowChange, awards
+
+
+@dataclass(frozen=True)
+class ClarkeMarket:
+    """Outcome of a VCG double auction of unit orders.
+
+    Attributes
+    ----------
+    mw : float
+        Quantity traded.
+    welfare : float
+        Worth to buyers less cost of sellers.
+    paid, earned : ndarray
+        Clarke payment of each buyer that trades, and of each seller, best first.
+    """
+
+    mw: float
+    welfare: float
+    paid: np.ndarray
+    earned: np.ndarray
+
+    @property
+    def deficit(self) -> float:
+        """What the auctioneer pays on top."""
+        return float(self.earned.sum() - self.paid.sum())
+
+
+def clear_vcg(buyers: Orders, sellers: Orders) -> ClarkeMarket:
+    """Maximise welfare; every order pays the loss of welfare that its presence means to others.
+
+    Parameters
+    ----------
+    buyers, sellers : Orders
+        Every block is one trader.
+    """
+    quantity, welfare = _welfare(buyers, sellers)
+    paid = [
+        price * mw - (welfare - _welfare(_without(buyers, i), sellers)[1])
+        for i, (price, mw) in enumerate(_traded(buyers, quantity))
+    ]
+    earned = [
+        price * mw + (welfare - _welfare(buyers, _without(sellers, j))[1])
+        for j, (price, mw) in enumerate(_traded(sellers, quantity))
+    ]
+    return ClarkeMarket(quantity, welfare, np.array(paid), np.array(earned))
+
+
+@dataclass
+class Vcg(Protocol):
+    """An operator clears curves of all countries; each earns what it adds to the others' welfare.
+
+    Rules:
+
+    1. Countries say what a little more import is worth. For each product the operator sets price
+       levels between the lowest and the highest answer.
+    2. Each country answers what it would import or export at every level, all products together.
+    3. The operator finds the flows of highest reported welfare on the network, with losses and net
+       capacities; then once more for each country without it, its lines still serving others.
+       The difference is what the country adds. Its Clarke payment leaves it exactly that.
+    4. Clarke payments add up to a deficit, which the ledger cannot hold because it knows countries
+       only. It is recovered by a fee in proportion to what each would have earned: everyone
+       keeps the same share of its contribution.
+    5. Countries re-solve with the outcome and accept if they are better off; if one does not, the
+       outcome is offered at half its size, and lastly the next auction is smaller.
+
+    Properties: nobody loses, by re-solved cost; budget balanced by the fee. Without the fee truth
+    is a dominant strategy of each single auction with separable costs, at a deficit; the fee makes
+    shading pay a little, as it must. The network is the operator's: transit earns nothing.
+
+    Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
+
+    References: Vickrey (1961), Journal of Finance 16; Clarke (1971), Public Choice 11; Groves
+    (1973), Econometrica 41; Myerson & Satterthwaite (1983) on the deficit.
+
+    Parameters
+    ----------
+    levels : int
+        Price levels between the lowest and the highest marginal worth.
+    first_share : float
+        Largest amount of the first auction, as a share of what a country's lines can carry.
+    shrink, grow : float
+        Factor on it after failure and after success.
+    retries : int
+        Times a rejected outcome is offered again at half its size.
+    tolerance, patience : float, int
+        Agreed after so many steps in a row with reported welfare below this share of that so far.
+    """
+
+    levels: int = 4
+    first_share: float = 0.25
+    shrink: float = 0.35
+    grow: float = 1.3
+    retries: int = 2
+    tolerance: float = 1e-3
+    patience: int = 3
+
+    name = "vcg"
+    discloses = "marginal prices, amounts at posted price levels, consent"
+    valuation = "duals"
+    operator = True
+
+    def run(self, market: Market) -> Conversation:
+        """Hold one auction."""
+        return _Auction(self, market).hold()
+
+
+class _Auction:
+    """One auction of all products among all countries."""
+
+    def __init__(self, rules: Vcg, market: Market) -> None:
+        self.rules = rules
+        self.market = market
+        self.network = Network(market)
+        self.flow_mw = self.network.flows_of(market)
+        self.exchange_mw = self.network.exchange_mw(self.flow_mw)
+        self.share = float(market.memory.get("share", rules.first_share))
+        reach = self.network.reach_mw()
+        self.limit_mw = self.share * reach
+        self.present = [c for c, mw in zip(market.countries, reach, strict=True) if mw.any()]
+
+    def hold(self) -> Conversation:
+        outcome, welfare = Outcome(), 0.0
+        curves = yield from self._collect()
+        if len(self.present) > 1:
+            flow = self._clear(curves).flow_mw
+            worth = self._worth(curves, flow)
+            won = float(worth.sum())
+            if won > 1e-9 * float(np.abs(worth).sum()):
+                adds = {c: max(won - self._alone(curves, c), 0.0) for c in self.present}
+                pay = self._payments_eur(flow, worth, adds)
+                booked = yield from self._offer(outcome, flow, pay)
+                welfare = booked * won
+                deficit = booked * (sum(adds.values()) - won)
+                if booked:
+                    outcome.note = f"Clarke payments left a deficit of {deficit:.6g} EUR"
+        outcome.settled = self._close(welfare)
+        return outcome
+
+    def _payments_eur(
+        self, flow_mw: np.ndarray, worth_eur: np.ndarray, adds_eur: dict[str, float]
+    ) -> dict[str, float]:
+        """Clarke payments and fee: who trades together shares its welfare as its members add."""
+        told = dict(zip(self.market.countries, worth_eur.tolist(), strict=True))
+        pay = dict.fromkeys(self.market.countries, 0.0)
+        for group in FlowChange(self.network, self.flow_mw, flow_mw).groups():
+            members = [c for c in self.present if c in group]
+            due = sum(adds_eur[c] for c in members)
+            for c in members:
+                share = adds_eur[c] / due if due > 0 else 1 / len(members)
+                pay[c] = told[c] - share * sum(told[m] for m in members)
+        return pay
+
+    def _collect(self) -> Generator[list[Message], list[Message | None], StepCurves]:
+        told = yield from self._ask({c: WorthCall() for c in self.present})
+        worth = np.array([b.price_eur_per_mwh for b in told.values() if isinstance(b, Worth)])
+        products = len(self.market.products)
+        if not len(worth):
+            worth = np.zeros((1, products))
+        low, high = worth.min(axis=0), worth.max(axis=0)
+        shares = (np.arange(self.rules.levels) + 0.5) / self.rules.levels
+        prices = low + shares[:, None] * (high - low)
+        calls: dict[str, Body] = {}
+        for i, country in enumerate(self.market.countries):
+            if country in self.present:
+                limit = tuple(np.where(high > low, self.limit_mw[i], 0.0).tolist())
+                none = (0.0,) * products
+                calls[country] = CurveCall(none, tuple(prices.ravel().tolist()), limit, limit, none)
+        told = yield from self._ask(calls)
+        amounts = np.zeros((len(self.market.countries), *prices.shape))
+        for i, country in enumerate(self.market.countries):
+            body = told.get(country)
+            if isinstance(body, Curve):
+                amounts[i] = np.reshape(body.mw, prices.shape)
+        return _step_curves(self.exchange_mw, prices, amounts)
+
+    def _clear(self, curves: StepCurves) -> Cleared:
+        absent = set(self.market.countries) - set(self.present)
+        return self.network.clear(curves, self.flow_mw, absent)
+
+    def _worth(self, curves: StepCurves, flow_mw: np.ndarray) -> np.ndarray:
+        return curves.worth_eur(self.network.exchange_mw(flow_mw), self.network.hours)
+
+    def _alone(self, curves: StepCurves, country: str) -> float:
+        """Welfare that the others reach if a country keeps its present exchange, EUR."""
+        i = self.market.countries.index(country)
+        rest = curves.without(i, self.exchange_mw[i])
+        return float(self._worth(rest, self._clear(rest).flow_mw).sum())
+
+    def _offer(
+        self, outcome: Outcome, flow_mw: np.ndarray, pay_eur: dict[str, float]
+    ) -> Generator[list[Message], list[Message | None], float]:
+        """Share of the outcome that everyone accepts and that is booked."""
+        share = 1.0
+        for _ in range(self.rules.retries + 1):
+            there = self.flow_mw + share * (flow_mw - self.flow_mw)
+            change = self.network.exchange_mw(there) - self.exchange_mw
+            calls: dict[str, Body] = {}
+            for i, c in enumerate(self.market.countries):
+                if change[i].any() or pay_eur[c]:
+                    calls[c] = Offer(tuple(change[i].tolist()), share * pay_eur[c])
+            told = yield from self._ask(calls)
+            willing = {c for c, b in told.items() if isinstance(b, Consent) and b.willing}
+            if willing == set(calls):
+                moved = FlowChange(self.network, self.flow_mw, there)
+                nothing = np.zeros_like(there)
+                due = {c: share * pay for c, pay in pay_eur.items()}
+                money = moved.with_side_payments(nothing.sum(axis=1), due)
+                outcome.trades = moved.trades(nothing, money, 0)
+                if outcome.trades:
+                    yield awards(outcome.trades, 0)
+                return share
+            share /= 2
+        return 0.0
+
+    def _close(self, welfare: float) -> bool:
+        memory, rules = self.market.memory, self.rules
+        memory["share"] = min(self.share * (rules.grow if welfare > 0 else rules.shrink), 1.0)
+        total = float(memory.get("welfare_eur", 0.0)) + welfare
+        memory["welfare_eur"] = total
+        quiet = int(memory.get("quiet_steps", 0)) + 1 if welfare <= rules.tolerance * total else 0
+        memory["quiet_steps"] = quiet
+        return quiet >= rules.patience
+
+    def _ask(
+        self, calls: dict[str, Body]
+    ) -> Generator[list[Message], list[Message | None], dict[str, Body]]:
+        replies = yield [Message(OPERATOR, c, "call", body) for c, body in calls.items()]
+        told = {c: r.body for c, r in zip(calls, replies, strict=True) if r is not None}
+        self.present = [c for c in self.present if c not in calls or c in told]
+        return told
+
+
+def _step_curves(exchange_mw: np.ndarray, price: np.ndarray, amounts_mw: np.ndarray) -> StepCurves:
+    """Curves around the present exchange from amounts at rising prices.
+
+    Parameters
+    ----------
+    exchange_mw : ndarray, shape (countries, products)
+    price : ndarray, shape (levels, products)
+    amounts_mw : ndarray, shape (countries, levels, products)
+        Change of net import at each level. What is imported up to a level is bid at it, what is
+        exported from a level on is asked at it; where a curve turns back the earlier amount counts.
+    """
+    export = np.maximum.accumulate(np.maximum(-amounts_mw, 0.0), axis=1)
+    imports = np.maximum.accumulate(np.maximum(amounts_mw[:, ::-1], 0.0), axis=1)
+    wide = (len(exchange_mw), *price.shape)
+    return StepCurves(
+        exchange_mw,
+        np.broadcast_to(price[::-1], wide),
+        np.diff(imports, axis=1, prepend=0.0),
+        np.broadcast_to(price, wide),
+        np.diff(export, axis=1, prepend=0.0),
+    )
+
+
+def _welfare(buyers: Orders, sellers: Orders) -> tuple[float, float]:
+    """Quantity of the largest welfare that one product's orders allow, and that welfare."""
+    m = margin(buyers, sellers)
+    if m is None:
+        return 0.0, 0.0
+    worth = sum(price * mw for price, mw in _traded(buyers, m.mw))
+    return m.mw, worth - sum(price * mw for price, mw in _traded(sellers, m.mw))
+
+
+def _traded(orders: Orders, mw: float) -> list[tuple[float, float]]:
+    """Price and quantity of each order that trades something."""
+    before = np.cumsum(orders.mw) - orders.mw
+    filled = np.clip(mw - before, 0.0, orders.mw)
+    return [(float(p), float(q)) for p, q in zip(orders.price, filled, strict=True) if q > 0]
+
+
+def _without(orders: Orders, position: int) -> Orders:
+    return Orders(np.delete(orders.price, position), np.delete(orders.mw, position))

@@ -1,0 +1,213 @@
+"""The app without a browser: its state, its processes, what it imports, the report."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer import Typer
+from typer.testing import CliRunner
+
+from model.options import RunOptions
+from model.records import RecordsError, RunRecords
+from model.runs import run as negotiate
+from scenarios.errors import ScenarioError
+from viz import commands
+from viz.jobs import Job, job_of, jobs, resume, runs, start
+from viz.page.folders import RESULTS_VARIABLE, key_of, opened, run_of
+from viz.page.new_run import Wish, protocols
+from viz.page.state import TABS, PageState
+from viz.report import write_report
+from viz.run_view import view_run
+
+numbers = st.one_of(st.none(), st.integers(0, 10_000))
+words = st.text(max_size=30)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("results")
+    negotiate(RunOptions("two_countries", out=out))
+    negotiate(RunOptions("two_countries", max_steps=1, out=out))
+    return out
+
+
+def wait_for(what: Callable[[], object], seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@given(
+    state=st.builds(
+        PageState,
+        tab=st.sampled_from(list(TABS)),
+        run=words,
+        other=words,
+        product=words,
+        step=numbers,
+        round=numbers,
+        hour=numbers,
+        week=st.integers(0, 60),
+    )
+)
+def test_address_keeps_the_whole_state(state: PageState) -> None:
+    assert PageState.from_query(state.query()) == state
+
+
+@given(query=st.text(max_size=80))
+def test_any_address_is_understood(query: str) -> None:
+    assert PageState.from_query(query).tab in TABS
+
+
+def test_page_never_imports_a_solver() -> None:
+    code = (
+        "import sys, viz.app, viz.report, viz.figures, viz.page.tabs, viz.raster\n"
+        "heavy = {'highspy', 'linopy', 'pypsa', 'gurobipy', 'mesa'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, f"imported: {done.stderr}"
+
+
+class TestFolders:
+    def test_a_run_is_found_by_its_key(self, results, monkeypatch):
+        monkeypatch.setenv(RESULTS_VARIABLE, str(results))
+        for run in runs(results):
+            assert run_of(key_of(run)) == run.resolve()
+            view, error = opened(key_of(run))
+            assert error == ""
+            assert view is view_run(run)
+
+    def test_nothing_outside_the_results_is_opened(self, results, monkeypatch):
+        monkeypatch.setenv(RESULTS_VARIABLE, str(results))
+        with pytest.raises(RecordsError, match="outside"):
+            run_of("../../etc")
+        view, error = opened("nothing-here")
+        assert view is None
+        assert "is not a run" in error
+
+
+class TestJobs:
+    def test_form_knows_the_installed_protocols(self):
+        assert "adaptive" in protocols()["bilateral_bids"]
+
+    def test_pause_stop_resume(self, tmp_path):
+        """A run is frozen, stopped and taken up again, and ends as if nothing had happened."""
+        wish = Wish(scenario="wheeling", planner=False)
+        job = start(tmp_path, wish.arguments())
+        wait_for(lambda: job.run is not None and len(list(job.run.glob("steps/step-*"))) >= 1)
+        job.pause()
+        time.sleep(0.3)
+        steps = len(list(job.run.glob("steps/step-*")))
+        assert job.state == "paused"
+        time.sleep(1.0)
+        assert len(list(job.run.glob("steps/step-*"))) == steps
+        job.stop()
+        wait_for(lambda: job.state == "ended")
+        assert job.code == 130
+        assert job.error == ""
+        run = job.run
+        assert view_run(run).status == "unfinished"
+        again = resume(tmp_path, run)
+        wait_for(lambda: again.state == "ended")
+        assert again.code == 0
+        assert again.run == run
+        assert view_run(run).status == "agreed"
+        assert job_of(tmp_path, run).folder == again.folder
+        assert {one.folder for one in jobs(tmp_path)} == {job.folder, again.folder}
+        unbroken = negotiate(RunOptions("wheeling", planner=False, out=tmp_path / "whole"))
+        assert view_run(run).summary["gain_eur"] == unbroken["gain_eur"]
+
+    def test_mistakes_are_told_in_words(self, tmp_path):
+        job = start(tmp_path, ["--scenario", "triangel"])
+        wait_for(lambda: job.state == "ended")
+        assert job.code == 2
+        assert "did you mean 'triangle'" in job.error
+
+    def test_a_process_that_is_gone_is_lost(self, tmp_path):
+        folder = tmp_path / "app" / "one"
+        folder.mkdir(parents=True)
+        # The number belongs to this process, whose command line does not name the job.
+        job = Job(folder, os.getpid(), ())
+        assert job.state == "lost"
+        assert "gone" in job.error
+
+
+class _Page(HTMLParser):
+    """Addresses that a page would load, and how its elements are nested."""
+
+    void = frozenset(("meta", "link", "br", "img", "hr"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.void:
+            self.open.append(tag)
+        self.loads += [
+            value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")
+        ]
+        assert tag != "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+
+class TestReport:
+    def test_one_file_without_network(self, results, tmp_path):
+        agreed, capped = sorted(runs(results), key=lambda r: view_run(r).status)
+        files = write_report(agreed, capped, tmp_path / "page.html", "svg")
+        text = files[0].read_text(encoding="utf-8")
+        page = _Page()
+        page.feed(text)
+        assert page.open == []
+        assert page.loads == ["data:,"]
+        assert not re.search(r"url\(|@import|http://(?!www\.w3\.org)|https://", text)
+        assert 'data-status="agreed"' in text
+        assert 'data-status="capped"' in text
+        for view in (view_run(agreed), view_run(capped)):
+            assert view.records.manifest["scenario_sha256"] in text
+            assert view.name in text
+        assert "--max-steps" in text or "python" in text
+        assert all(file.read_bytes().startswith(b"<svg") for file in files[1:])
+
+    def test_unfinished_run_looks_like_one(self, results, tmp_path):
+        run = tmp_path / "broken"
+        shutil.copytree(runs(results)[0], run)
+        (run / "summary.json").unlink()
+        text = write_report(run)[0].read_text(encoding="utf-8")
+        assert 'data-status="unfinished"' in text
+        assert "Known when the run has ended" in text
+
+    def test_command(self, results, tmp_path):
+        cli = Typer()
+        commands.add_commands(cli)
+        run = str(runs(results)[0])
+        out = tmp_path / "report.html"
+        done = CliRunner().invoke(cli, ["report", run, "--out", str(out), "--figures", "png"])
+        assert done.exit_code == 0, done.output
+        assert out.is_file()
+        assert (tmp_path / "figures" / Path(run).name / "map.png").is_file()
+        for words_of in ([str(tmp_path)], [run, "--figures", "gif"]):
+            done = CliRunner().invoke(cli, ["report", *words_of])
+            assert isinstance(done.exception, ScenarioError)
+
+
+def test_views_of_unchanged_runs_are_shared(results: Path) -> None:
+    run = RunRecords.open(runs(results)[0])
+    assert view_run(run.path) is view_run(run.path)

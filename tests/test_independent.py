@@ -1,0 +1,231 @@
+"""Slices planned and negotiated each on its own, and their reconciliation with one fleet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.independent import agreed_trades, negotiate_slices
+from model.ledger import Ledger
+from model.options import RunOptions
+from model.reconciliation import GAP, reconcile
+from model.records import RunRecords
+from model.reporting import Reporter
+from model.world import World, build_world, chosen_scenario
+from protocols.messages import Trade
+from scenarios.errors import ScenarioError
+from tests.small_worlds import TWO, small_world, untouched
+
+# What a country may seem to lose by the solver's accuracy, as a share of its cost.
+ACCURACY = 1e-7
+# Trade between the two countries of the teaching scenario that makes their prices equal, from
+# 30 + 0.02 q = 80 - 0.04 q.
+BEST_MW = 50 / 0.06
+
+
+def gains_eur(world: World, ledger: Ledger) -> dict[str, float]:
+    return {
+        c: p.cost(np.zeros_like(ledger.exchange_mw(c)))
+        - p.cost(ledger.exchange_mw(c))
+        - ledger.payments_eur[c]
+        for c, p in world.problems.items()
+    }
+
+
+class TestReconciliation:
+    """Three hours that each have the closed form of ``two_countries``, as if they were slices."""
+
+    NAMES = ("morning", "noon", "evening")
+
+    @pytest.fixture
+    def world(self) -> World:
+        hours = {"snapshots": 3, "products": "hourly"}
+        options = RunOptions("two_countries", overrides=hours)
+        return build_world(chosen_scenario(options), "highs", Reporter())
+
+    def trades(self, *signed_mw: float, price: float = 50.0) -> dict[str, list[Trade]]:
+        """One trade an hour from A to B, from B to A where negative, none where zero."""
+        found: dict[str, list[Trade]] = {}
+        for hour, (name, mw) in enumerate(zip(self.NAMES, signed_mw, strict=True)):
+            path = ("A", "B") if mw > 0 else ("B", "A")
+            amounts = tuple(abs(mw) if k == hour else 0.0 for k in range(3))
+            found[name] = [Trade(*path, path, amounts, price)] if mw else []
+        return found
+
+    def test_trades_that_pay_are_left_alone(self, world: World) -> None:
+        ledger, status, note = reconcile(world, self.trades(400, 500, 0), "agreed", "")
+        assert (status, note) == ("agreed", "")
+        assert ledger.flows_mw["A-B"].tolist() == [400, 500, 0]
+        assert ledger.payments_eur["B"] == pytest.approx(50 * 900)
+
+    def test_only_the_hour_that_hurts_is_void(self, world: World) -> None:
+        ledger, status, note = reconcile(world, self.trades(400, -400, 500), "agreed", "")
+        assert status == "agreed"
+        assert "void noon" in note
+        assert "morning" not in note
+        assert ledger.flows_mw["A-B"].tolist() == [400, 0, 500]
+
+    def test_too_much_is_cut_back_to_what_saves_most(self, world: World) -> None:
+        ledger, _, note = reconcile(world, self.trades(400, 1900, 0), "agreed", "")
+        noon = ledger.flows_mw["A-B"][1]
+        # The gain falls short of the best by the gap at most, so the flow by its square root.
+        assert noon == pytest.approx(BEST_MW, rel=2 * GAP**0.5)
+        best_eur = 50 * BEST_MW - 0.03 * BEST_MW**2 + 50 * 400 - 0.03 * 400**2
+        assert sum(gains_eur(world, ledger).values()) >= (1 - GAP) * best_eur
+        assert f"cut noon to {noon / 1900:.0%}" in note
+
+    def test_nothing_that_pays_is_failed(self, world: World) -> None:
+        ledger, status, note = reconcile(world, self.trades(-400, 0, -1), "agreed", "")
+        assert status == "failed"
+        assert "all are void" in note
+        assert not ledger.flows_mw["A-B"].any()
+        assert not any(ledger.payments_eur.values())
+
+    def test_without_trades_nothing_is_said(self, world: World) -> None:
+        ledger, status, note = reconcile(world, self.trades(0, 0, 0), "capped", "noon: capped")
+        assert (status, note) == ("capped", "noon: capped")
+        assert not any(ledger.payments_eur.values())
+
+    @pytest.mark.parametrize("price", [5.0, 90.0])
+    def test_winners_compensate_losers(self, world: World, price: float) -> None:
+        # Below A's cost of 30 EUR/MWh and more, or above what B saves, 80 and less.
+        trades = self.trades(400, 400, -400, price=price)
+        ledger, status, note = reconcile(world, trades, "agreed", "")
+        assert status == "agreed"
+        assert "transfers" in note
+        loser, winner = ("A", "B") if price < 30 else ("B", "A")
+        gains = gains_eur(world, ledger)
+        assert gains[loser] == pytest.approx(0.0, abs=1e-6)
+        assert gains[winner] == pytest.approx(2 * (50 * 400 - 0.03 * 400**2))
+        assert sum(ledger.payments_eur.values()) == pytest.approx(0.0, abs=1e-6)
+
+    @pytest.mark.parametrize("price", [5.0, 50.0])
+    def test_never_worse_than_all_or_nothing(self, world: World, price: float) -> None:
+        rng = np.random.default_rng(3)
+        for signed_mw in rng.uniform(-2000, 2000, size=(10, 3)):
+            trades = self.trades(*signed_mw, price=price)
+            ledger, _, _ = reconcile(world, trades, "agreed", "")
+            as_agreed = Ledger(world.graph, world.products)
+            for of_slice in trades.values():
+                for trade in of_slice:
+                    as_agreed.book(trade)
+            gains = gains_eur(world, ledger)
+            assert min(gains.values()) >= -1e-6
+            every = sum(gains_eur(world, as_agreed).values())
+            assert sum(gains.values()) >= max(0.0, every) - 1e-6
+
+
+class TestSlices:
+    """Two months of two countries, planned and traded apart; then one fleet for the year."""
+
+    OPTIONS = RunOptions(
+        "sapp2030",
+        countries=TWO,
+        resolution="2w12h",
+        products="flat",
+        slices="month",
+        decomposition="independent",
+        max_steps=3,
+        workers=1,
+    )
+
+    @pytest.fixture(scope="class")
+    def world(self) -> World:
+        return small_world(TWO, "2w12h", "month", "flat")
+
+    @pytest.fixture(scope="class")
+    def ended(
+        self, world: World, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[RunRecords, Ledger, str, str]:
+        options = replace(self.OPTIONS, out=tmp_path_factory.mktemp("out"))
+        records = RunRecords.create(options, world.scenario)
+        return records, *negotiate_slices(untouched(world), options, records, Reporter())
+
+    def test_every_slice_is_negotiated(
+        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+    ) -> None:
+        records, _, status, note = ended
+        trades = agreed_trades(records, world.products)
+        assert len(trades) == 2
+        assert all(trades.values())
+        steps = records.table("steps")
+        assert steps["step"].tolist() == list(range(6))
+        assert steps["local_solves"].is_monotonic_increasing
+        # Three steps are too few for either month, and that is what the run says.
+        assert status in ("capped", "failed")
+        assert all(f"{name}: capped" in note for name in trades)
+
+    def test_trades_are_read_back_as_they_were_agreed(
+        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+    ) -> None:
+        table = ended[0].table("trades")
+        trades = agreed_trades(ended[0], world.products)
+        for name, of_slice in trades.items():
+            rows = table[table["slice"] == name]
+            mwh = sum(np.asarray(t.mw) @ world.products.hours for t in of_slice)
+            assert mwh == pytest.approx(rows["energy_mwh"].sum(), rel=1e-12)
+            assert {t.path for t in of_slice} == {tuple(p.split(">")) for p in rows["path"]}
+
+    def test_nobody_loses_with_one_fleet(
+        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+    ) -> None:
+        _, ledger, status, note = ended
+        if status == "failed":
+            assert "void" in note
+            assert not any(flow.any() for flow in ledger.flows_mw.values())
+        ledger.check_balance()
+        ledger.check_budget()
+        for country, gain in gains_eur(world, ledger).items():
+            alone = world.problems[country].cost(np.zeros(len(world.snapshots)))
+            assert gain >= -ACCURACY * alone
+
+    @pytest.mark.parametrize("steps", [3, 4])
+    def test_resumed_run_writes_the_same_bytes(
+        self,
+        world: World,
+        ended: tuple[RunRecords, Ledger, str, str],
+        tmp_path: Path,
+        steps: int,
+    ) -> None:
+        options = replace(self.OPTIONS, out=tmp_path)
+        records = RunRecords.create(options, world.scenario)
+        with pytest.raises(KeyboardInterrupt):
+            negotiate_slices(untouched(world), options, records, Stopper(steps))
+        assert records.steps == list(range(steps))
+        counter = Stopper(100)
+        again = negotiate_slices(untouched(world), options, records, counter)
+        assert counter.steps == 6 - steps
+        assert tables(records) == tables(ended[0])
+        for name, flow in ended[1].flows_mw.items():
+            assert again[0].flows_mw[name].tobytes() == flow.tobytes()
+        assert again[0].payments_eur == ended[1].payments_eur
+        assert again[1:] == ended[2:]
+
+    def test_cost_curves_have_no_fleet(self, tmp_path: Path) -> None:
+        options = RunOptions("triangle", decomposition="independent", out=tmp_path)
+        scenario = chosen_scenario(options)
+        records = RunRecords.create(options, scenario)
+        world = build_world(scenario, "highs", Reporter())
+        with pytest.raises(ScenarioError, match="not cost curves"):
+            negotiate_slices(world, options, records, Reporter())
+
+
+class Stopper(Reporter):
+    """Presses Ctrl-C after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.steps = after, 0
+
+    def step(self, summary: dict[str, Any]) -> None:
+        self.steps += 1
+        if self.steps == self.after:
+            raise KeyboardInterrupt
+
+
+def tables(records: RunRecords) -> dict[str, bytes]:
+    files = sorted(records.path.rglob("*.parquet"))
+    return {str(f.relative_to(records.path)): f.read_bytes() for f in files}

@@ -1,0 +1,217 @@
+"""Runs that the app started: each a process of its own, known by the files it leaves.
+
+A job is a folder ``<results>/app/<job>`` with ``job.json`` (process and command), ``output.txt``,
+``ended.json`` (exit code) and the run's own folder. All is on disk, so that a page that is loaded
+again, another reader and a restarted server see the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+CODES = {
+    0: "it ended: the countries agreed",
+    1: "it ended without agreement",
+    2: "it could not start: something given is wrong",
+    130: "it was stopped; what was done is kept, and it can go on",
+}
+CAN_PAUSE = hasattr(signal, "SIGSTOP")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a job stands at one moment.
+
+    Attributes
+    ----------
+    state : str
+        ``running``, ``paused``, ``ended`` or ``lost`` (gone without a word).
+    code : int or None
+        Exit code; None before the end.
+    error : str
+        What went wrong, in words; empty if nothing did.
+    words : str
+        End of what the process printed.
+    """
+
+    state: str
+    code: int | None
+    error: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One started run.
+
+    Attributes
+    ----------
+    folder : Path
+    process : int
+    command : tuple of str
+        Arguments of ``run.py``.
+    """
+
+    folder: Path
+    process: int
+    command: tuple[str, ...]
+
+    @property
+    def run(self) -> Path | None:
+        """Folder of the run; None as long as it has none."""
+        resumed = _option(self.command, "--resume")
+        if resumed is not None:
+            return Path(resumed)
+        found = sorted(self.folder.glob("*/manifest.json"))
+        return found[0].parent if found else None
+
+    @property
+    def state(self) -> str:
+        """``running``, ``paused``, ``ended`` or ``lost`` (gone without a word)."""
+        if (self.folder / "ended.json").is_file():
+            return "ended"
+        if not self._alive():
+            return "lost"
+        return "paused" if (self.folder / "paused").is_file() else "running"
+
+    @property
+    def code(self) -> int | None:
+        """Exit code; None before the end."""
+        file = self.folder / "ended.json"
+        return int(json.loads(file.read_text())["code"]) if file.is_file() else None
+
+    @property
+    def last_words(self) -> str:
+        """End of what the process printed."""
+        file = self.folder / "output.txt"
+        if not file.is_file():
+            return ""
+        with file.open("rb") as stream:
+            stream.seek(max(0, file.stat().st_size - 3000))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
+        return "\n".join(line for line in lines if line.strip()).strip()
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in words; empty if nothing did."""
+        if self.state == "lost":
+            return "The process of this run is gone without a word. What was done is kept."
+        if self.code in (None, 0, 130) or (self.code == 1 and self._has_summary()):
+            return ""
+        lines = [x for x in self.last_words.splitlines() if x.lower().startswith("error:")]
+        return lines[-1].partition(":")[2].strip() if lines else self.last_words[-600:]
+
+    def standing(self) -> Standing:
+        """All of it at once."""
+        return Standing(self.state, self.code, self.error, self.last_words)
+
+    def pause(self) -> None:
+        """Freeze the process; it keeps its memory and uses no processor."""
+        (self.folder / "paused").touch()
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a frozen process go on."""
+        (self.folder / "paused").unlink(missing_ok=True)
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Interrupt the run, as Ctrl-C does; finished steps are kept."""
+        if self._alive():
+            os.kill(self.process, signal.SIGINT)
+            if CAN_PAUSE:
+                self.go_on()
+
+    def _signal(self, number: int) -> None:
+        if self._alive():
+            os.killpg(self.process, number)
+
+    def _alive(self) -> bool:
+        try:
+            os.kill(self.process, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        # Numbers of processes are used again, and a dead child keeps its own until it is asked for.
+        words = Path(f"/proc/{self.process}/cmdline")
+        if words.is_file():
+            return self.folder.name.encode() in words.read_bytes()
+        return True
+
+    def _has_summary(self) -> bool:
+        return self.run is not None and (self.run / "summary.json").is_file()
+
+
+def start(results: Path, arguments: Sequence[str]) -> Job:
+    """Start ``run.py`` with these arguments; its run goes into the job's folder.
+
+    Parameters
+    ----------
+    results : Path
+        Folder of all runs.
+    arguments : sequence of str
+        Without ``--out``.
+    """
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = results.resolve() / "app" / name
+    folder.mkdir(parents=True)
+    out = [] if _option(arguments, "--resume") else ["--out", str(folder)]
+    command = [*arguments, *out]
+    with (folder / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "viz.started", str(folder), "--", *command],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "COLUMNS": "160"},
+        )
+    text = json.dumps({"process": process.pid, "command": command}, indent=1)
+    (folder / "job.json").write_text(text + "\n", encoding="utf-8")
+    return Job(folder, process.pid, tuple(command))
+
+
+def resume(results: Path, run: Path) -> Job:
+    """Let an unfinished run go on from its last finished step."""
+    return start(results, ["--resume", str(run.resolve())])
+
+
+def find_job(folder: Path) -> Job | None:
+    """Job of a folder, None if it is none."""
+    file = folder / "job.json"
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return Job(folder, content["process"], tuple(content["command"]))
+
+
+def jobs(results: Path) -> list[Job]:
+    """All jobs, the newest first."""
+    folders = sorted((results.resolve() / "app").glob("*/job.json"), reverse=True)
+    return [job for file in folders if (job := find_job(file.parent)) is not None]
+
+
+def job_of(results: Path, run: Path) -> Job | None:
+    """The newest job that works on a run."""
+    return next((job for job in jobs(results) if job.run == run.resolve()), None)
+
+
+def runs(results: Path) -> list[Path]:
+    """All recorded runs, the newest first."""
+    files = [*results.glob("*/manifest.json"), *results.glob("app/*/*/manifest.json")]
+    return sorted((f.parent for f in files), key=lambda p: p.name.split("-")[-1], reverse=True)
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    words = list(arguments)
+    return words[words.index(name) + 1] if name in words[:-1] else None

@@ -1,0 +1,1 @@
+"""Parts of the app's page, one idea each."""

@@ -1,0 +1,62 @@
+"""Where the runs are, and which of them a page may open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from model.records import RecordsError
+from viz.run_view import RunView, view_run
+
+# Set by ``python run.py app --results``.
+RESULTS_VARIABLE = "DMAN_CEP_RESULTS"
+
+
+def results_folder() -> Path:
+    """Folder of all runs."""
+    return Path(os.environ.get(RESULTS_VARIABLE, "results")).resolve()
+
+
+def key_of(run: Path) -> str:
+    """Path of a run below the folder of results, as the address of the page has it."""
+    return run.resolve().relative_to(results_folder()).as_posix()
+
+
+def run_of(key: str) -> Path:
+    """Inverse of :func:`key_of`.
+
+    Raises
+    ------
+    RecordsError
+        If the path leads out of the folder of results.
+    """
+    path = (results_folder() / key).resolve()
+    if not path.is_relative_to(results_folder()):
+        raise RecordsError(f"'{key}' lies outside the folder of results")
+    return path
+
+
+def opened(key: str) -> tuple[RunView | None, str]:
+    """View of a run, or what is wrong with it in words."""
+    if not key:
+        return None, ""
+    try:
+        return view_run(run_of(key)), ""
+    except (RecordsError, OSError, KeyError, ValueError) as error:
+        return None, str(error)
+
+
+def run_label(key: str) -> str:
+    """Name of a run for people; the time is UTC.
+
+    Examples
+    --------
+    >>> run_label("app/x/triangle-bilateral_bids-adaptive-tou-20261124T170540Z")
+    'triangle, bilateral bids, adaptive, tou, 2026-11-24 17:05:40'
+    """
+    name = key.rpartition("/")[2]
+    words, _, time = name.rpartition("-")
+    if not (len(time) == 16 and time[:8].isdigit()):
+        return name
+    clock = f"{time[:4]}-{time[4:6]}-{time[6:8]} {time[9:11]}:{time[11:13]}:{time[13:15]}"
+    return ", ".join([*words.replace("_", " ").split("-"), clock])

@@ -1,0 +1,90 @@
+"""What a reader looks at, kept in the address of the page, so that F5 and links lose nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from urllib.parse import parse_qsl, urlencode
+
+TABS = {
+    "negotiation": "Negotiation",
+    "outcome": "Outcome",
+    "hours": "Hour by hour",
+    "tables": "Tables and downloads",
+    "compare": "Compare",
+    "new": "New run",
+}
+
+
+@dataclass(frozen=True)
+class PageState:
+    """State of one reader's page.
+
+    Attributes
+    ----------
+    tab : str
+        Key of :data:`TABS`.
+    run, other : str
+        Runs looked at and compared with, as paths below the folder of results; empty for none.
+    job : str
+        Job that the reader started, as long as its run is looked at.
+    step : int or None
+        None follows the newest step, or shows the outcome of a finished run.
+    round : int or None
+        None is the whole step.
+    product : str
+        Empty is the mean over the year.
+    case : str
+    hour : int or None
+        Position of a snapshot; None is the mean over the year.
+    country, line : str
+    week : int
+    table : str
+        Figure or table to download.
+    """
+
+    tab: str = "new"
+    run: str = ""
+    other: str = ""
+    job: str = ""
+    step: int | None = None
+    round: int | None = None
+    product: str = ""
+    case: str = "negotiated"
+    hour: int | None = None
+    country: str = ""
+    line: str = ""
+    week: int = 0
+    table: str = "payments"
+
+    def query(self) -> str:
+        """Query string of the address, without what is as usual.
+
+        Examples
+        --------
+        >>> PageState(tab="outcome", step=3).query()
+        'tab=outcome&step=3'
+        """
+        usual = asdict(PageState())
+        changed = {k: v for k, v in asdict(self).items() if v != usual[k] and v is not None}
+        return urlencode(changed)
+
+    @classmethod
+    def from_query(cls, query: str | None) -> PageState:
+        """Inverse of :meth:`query`; what cannot be understood is left out.
+
+        Examples
+        --------
+        >>> PageState.from_query("tab=outcome&step=3&week=x&other=") == PageState("outcome", step=3)
+        True
+        """
+        kinds = {f.name: str(f.type) for f in fields(cls)}
+        values: dict[str, object] = {}
+        for key, text in parse_qsl(query or ""):
+            if key not in kinds:
+                continue
+            if kinds[key].startswith("str"):
+                values[key] = text
+            elif text.isdigit():
+                values[key] = int(text)
+        state = cls(**values)  # type: ignore[arg-type]
+        return state if state.tab in TABS else cls(**{**values, "tab": "new"})  # type: ignore[arg-type]

@@ -1,0 +1,232 @@
+"""A recorded run as the figures see it, finished or not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from model.columns import TABLES
+from model.graph import interconnection_graph
+from model.records import RunRecords
+
+HOURS_PER_YEAR = 8760.0
+# Views kept in memory, shared by all who look; a view is never changed.
+KEPT_VIEWS = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """One interconnector; ``a`` comes first in the alphabet, limits in MW at the sending end."""
+
+    name: str
+    a: str
+    b: str
+    a_to_b_mw: float
+    b_to_a_mw: float
+    loss: float
+
+
+class RunView:
+    """Tables of a run, read when they are asked for and then kept.
+
+    Parameters
+    ----------
+    records : RunRecords
+
+    Attributes
+    ----------
+    summary : dict
+        Empty while the run has not come to its end.
+    """
+
+    def __init__(self, records: RunRecords) -> None:
+        self.records = records
+        self.summary: dict[str, Any] = records.summary() if records.finished else {}
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return self.records.name
+
+    @property
+    def title(self) -> str:
+        """Title of the scenario."""
+        settings = self.records.scenario.settings
+        return settings.title or settings.name
+
+    @property
+    def how(self) -> str:
+        """Protocol, mode, products and resolution in one line."""
+        options, settings = self.records.options, self.records.scenario.settings
+        kind = "cost curves" if settings.kind == "cost_curves" else settings.resolution
+        words = [options.protocol.replace("_", " "), options.mode, settings.products, kind]
+        return ", ".join(str(word) for word in words if word)
+
+    @property
+    def status(self) -> str:
+        """Final status, or ``unfinished``."""
+        return str(self.summary.get("status", "unfinished"))
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Names of the countries by code, in the scenario's order."""
+        return {c: d["name"] or c for c, d in self._graph.nodes(data=True)}
+
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the countries in the scenario's order."""
+        return list(self.names)
+
+    @cached_property
+    def places(self) -> dict[str, tuple[float, float]]:
+        """Longitude and latitude; on a circle where a scenario leaves them out."""
+        given = {c: (d["longitude"], d["latitude"]) for c, d in self._graph.nodes(data=True)}
+        return spread(given)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """Interconnectors in the scenario's order."""
+        found = []
+        for u, v, d in self._graph.edges(data=True):
+            a, b = sorted((u, v))
+            limits = d["capacity_mw"]
+            found.append(Line(d["name"], a, b, limits[a], limits[b], d["loss"]))
+        return found
+
+    @cached_property
+    def _graph(self) -> Any:
+        return interconnection_graph(self.records.scenario)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """Table ``steps``."""
+        return self.records.table("steps")
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Table ``trades``."""
+        return self.records.table("trades")
+
+    @cached_property
+    def valuations(self) -> pd.DataFrame:
+        """Table ``valuations``."""
+        return self.records.table("valuations")
+
+    @cached_property
+    def flows(self) -> pd.DataFrame:
+        """Table ``flows``; without rows before the end of the run."""
+        return self.records.table("flows")
+
+    @cached_property
+    def prices(self) -> pd.DataFrame:
+        """Table ``prices``; without rows before the end of the run."""
+        return self.records.table("prices")
+
+    @cached_property
+    def capacities(self) -> pd.DataFrame:
+        """Table ``capacities``; without rows for cost curves and before the end of the run."""
+        return self.records.table("capacities")
+
+    @cached_property
+    def disclosure(self) -> pd.DataFrame:
+        """Who heard what from whom: observer, victim, messages, numbers, share.
+
+        Counted from the messages where the run has not recorded it; ``share`` is then unknown.
+        """
+        recorded = self.records.table("disclosure") if "disclosure" in TABLES else pd.DataFrame()
+        if len(recorded):
+            return recorded
+        heard = self.records.table("messages")
+        heard = heard[heard["sender"].isin(self.codes) & (heard["sender"] != heard["receiver"])]
+        counted = heard.groupby(["receiver", "sender"])["numbers_disclosed"].agg(["size", "sum"])
+        counted = counted.reset_index()
+        counted.columns = pd.Index(["observer", "victim", "messages", "numbers"])
+        counted["share"] = np.nan
+        return counted
+
+    def messages(self, step: int) -> pd.DataFrame:
+        """Messages of one step, in order."""
+        return _messages(self.records.path / "messages" / f"step-{step:04d}.parquet")
+
+    @cached_property
+    def products(self) -> list[str]:
+        """Names of the products, in the order of the horizon."""
+        named = self.valuations["product"]
+        return list(dict.fromkeys(named)) or list(dict.fromkeys(self.trades["product"]))
+
+    @cached_property
+    def cases(self) -> list[str]:
+        """Outcomes whose flows are recorded: negotiated and planner."""
+        return list(dict.fromkeys(self.flows["case"]))
+
+    @cached_property
+    def hours(self) -> float:
+        """Length of the run's year."""
+        settings = self.records.scenario.settings
+        if settings.kind == "cost_curves":
+            return float(settings.snapshots * settings.hours_per_snapshot)
+        return HOURS_PER_YEAR
+
+    @cached_property
+    def snapshots(self) -> pd.DatetimeIndex:
+        """Snapshots of the outcome; none before the end of the run."""
+        return pd.DatetimeIndex(self.flows["snapshot"].unique())
+
+    def prices_of(self, country: str, case: str) -> pd.DataFrame:
+        """Rows of ``prices`` of one country and case, in the order of time."""
+        rows = self.prices
+        return rows[(rows["country"] == country) & (rows["case"] == case)]
+
+    def flows_of(self, line: str, case: str) -> pd.DataFrame:
+        """Rows of ``flows`` of one interconnector and case, in the order of time."""
+        rows = self.flows
+        return rows[(rows["interconnector"] == line) & (rows["case"] == case)]
+
+
+def view_run(path: str | Path) -> RunView:
+    """View of a run as its folder is now; the same object while nothing was written.
+
+    Raises
+    ------
+    RecordsError
+        If the folder is no run that can be read.
+    """
+    path = Path(path)
+    return _view(str(path), stamp(path))
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever a step or the summary of a run was written."""
+    summary = path / "summary.json"
+    newest = summary.stat().st_mtime_ns if summary.is_file() else 0
+    return newest, sum(1 for _ in (path / "steps").glob("step-*.parquet"))
+
+
+@lru_cache(maxsize=KEPT_VIEWS)
+def _view(path: str, _: tuple[int, int]) -> RunView:
+    return RunView(RunRecords.open(path, unfinished=True))
+
+
+@lru_cache(maxsize=16)
+def _messages(file: Path) -> pd.DataFrame:
+    if not file.is_file():
+        names = [column.name for column in TABLES["messages"]]
+        return pd.DataFrame({name: [] for name in names})
+    return pd.read_parquet(file)
+
+
+def spread(places: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Coordinates as given, or on a circle where a scenario left them out."""
+    if len(set(places.values())) == len(places):
+        return dict(places)
+    angles = np.linspace(math.pi, -math.pi, len(places), endpoint=False)
+    return {
+        code: (5.0 * math.cos(angle), 5.0 * math.sin(angle))
+        for code, angle in zip(places, angles, strict=True)
+    }
