@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from model.options import RunOptions
 from model.reporting import Reporter
+from pypsa_earth.commands import inspect, prepare
 from scenarios.errors import ScenarioError
 from viz.commands import add_commands
 from viz.console import ConsoleReporter, make_console, print_choices, print_line, print_summary
@@ -76,6 +77,14 @@ def negotiate(
     scenario: Annotated[
         str | None,
         typer.Option(help="Built-in scenario or path of a folder.", rich_help_panel=_WHAT),
+    ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="PyPSA network (.nc) with a country per bus, instead of a scenario.",
+            metavar="FILE.nc",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     protocol: Annotated[
         str | None,
@@ -225,7 +234,7 @@ def negotiate(
         return
     changes = _parse_set(set_) or {}
     given: dict[str, Any] = {
-        "scenario": scenario,
+        "scenario": _what(scenario, network),
         "protocol": protocol,
         "mode": mode,
         "products": products,
@@ -255,6 +264,17 @@ def negotiate(
         raise typer.Exit(_negotiate(given))
     else:
         typer.echo(ctx.get_help())
+
+
+def _what(scenario: str | None, network: Path | None) -> str | None:
+    """Scenario or network file, not both."""
+    if network is None:
+        return scenario
+    if scenario is not None:
+        raise ScenarioError("give --scenario or --network, not both")
+    from pypsa_earth.names import as_network_file
+
+    return as_network_file(network)
 
 
 @app.command()
@@ -356,6 +376,8 @@ def _run(
     warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
     for chatty in ("linopy", "pypsa", "MESA"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Network files hold columns of their own, which PyPSA remarks on at every copy.
+    logging.getLogger("pypsa.network.transform").setLevel(logging.ERROR)
     try:
         with ConsoleReporter() as reporter:
             reporter.phase("loading the modelling tools")
@@ -427,6 +449,9 @@ def _parse_strategies(items: list[str] | None) -> dict[str, str] | None:
         found[country.strip()] = name.strip()
     return found or None
 
+
+app.command()(inspect)
+app.command()(prepare)
 
 if __name__ == "__main__":
     app(prog_name="python run.py")

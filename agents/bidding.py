@@ -54,7 +54,8 @@ class Bidder(Side):
     def _interest(self, call: InterestCall, ledger: PublicLedger) -> Interest:
         # By convexity one subgradient that sees no gain proves that no amount gains, so that a
         # country without interest need not solve anything.
-        value = self.valuation.marginal_value(ledger.exchange_mw(self.country))
+        port = ledger.port_of(self.country, call.path[1])
+        value = self.valuation.marginal_value(ledger.exchange_mw(self.country), port)
         here = prices_asked(call, self.country, ledger)
         side = np.where(value > here.import_price, 1, np.where(value < here.export_price, -1, 0))
         return Interest(tuple(int(s) for s in side))
@@ -67,7 +68,8 @@ class Bidder(Side):
             import_limit_mw=np.asarray(call.receive_limit_mw) * here.arriving,
             export_limit_mw=np.asarray(call.send_limit_mw),
         )
-        change = self.valuation.problem.respond(ledger.exchange_mw(self.country), terms)
+        port = ledger.port_of(self.country, call.path[1])
+        change = self.valuation.respond(ledger.exchange_mw(self.country), terms, port)
         mw = np.where(change > 0, change / here.arriving, change)
         largest = max(*call.send_limit_mw, *call.receive_limit_mw)
         step = quantum(largest, WISH_DIGITS)

@@ -31,7 +31,11 @@ SHRINK, GROW, LEAST_REACH = 0.5, 3.0, 2.0**-10
 
 
 class ConsensusSide(Side):
-    """Keeps price and proposed flows of one country during one negotiation."""
+    """Keeps price and proposed flows of one country during one negotiation.
+
+    Prices are those of every product at every port, one block of products per port. The slope of a
+    country's price is the same at all its ports.
+    """
 
     answers: ClassVar[tuple[type[Body], ...]] = (
         OpenCall,
@@ -45,6 +49,7 @@ class ConsensusSide(Side):
     def __init__(self, country: str, valuation: Valuation, strategy: Strategy) -> None:
         super().__init__(country, valuation, strategy)
         self._lines: dict[str, Line] = {}
+        self._ports: dict[str, int] = {}
         self._slopes: dict[str, PriceSlope] = {}
         self._span_mw = 0.0
         self._price, self._reach = np.zeros(0), np.ones(0)
@@ -55,16 +60,16 @@ class ConsensusSide(Side):
         """Quote when called to; keep silent on everything else, but take it in."""
         body = message.body
         if isinstance(body, OpenCall):
-            self._take_up(body)
+            self._take_up(body, ledger)
         elif isinstance(body, OpeningCall):
             self._think_again(body, ledger)
-            opening = Opening(tuple(self._price.tolist()))
+            opening = Opening(tuple(self._price[self._at(body.partner)].tolist()))
             return Message(self.country, body.partner, "inform", opening, message.round)
         elif isinstance(body, Opening):
             self._heard[message.sender] = np.asarray(body.price_eur_per_mwh)
         elif isinstance(body, QuoteCall):
-            self._quoted[body.partner] = self._price
-            quote = Quote(tuple(self._price.tolist()))
+            here = self._price[self._at(body.partner)]
+            self._quoted[body.partner], quote = here, Quote(tuple(here.tolist()))
             return Message(self.country, body.partner, "propose", quote, message.round)
         elif isinstance(body, Quote):
             self._level(message.sender, body)
@@ -72,7 +77,8 @@ class ConsensusSide(Side):
             self._revise(body)
         return None
 
-    def _take_up(self, call: OpenCall) -> None:
+    def _take_up(self, call: OpenCall, ledger: PublicLedger) -> None:
+        self._ports[call.partner] = ledger.port_of(self.country, call.partner)
         self._lines[call.partner] = Line(
             np.asarray(call.flow_mw),
             np.asarray(call.send_limit_mw),
@@ -84,18 +90,25 @@ class ConsensusSide(Side):
 
     def _think_again(self, call: OpeningCall, ledger: PublicLedger) -> None:
         if not len(self._price):
-            self._price = self.valuation.marginal_value(ledger.exchange_mw(self.country))
+            self._price = self.valuation.marginal_values(ledger.exchange_mw(self.country))
             self._reach = np.ones_like(self._price)
         elif not call.first:
             self._take_mean()
 
+    def _at(self, partner: str) -> slice:
+        """Products at the port where the line to a partner lands."""
+        count = len(self.valuation.products)
+        return slice(self._ports[partner] * count, (self._ports[partner] + 1) * count)
+
     def _take_mean(self) -> None:
         """Mean of the own price and those heard, weighted by what all lines and each carry."""
-        weight, total = self._span_mw, self._span_mw * self._price
+        weight, total = np.full_like(self._price, self._span_mw), self._span_mw * self._price
         for partner, price in self._heard.items():
             line = self._lines[partner]
             carried = float(np.maximum(line.send_limit_mw, line.receive_limit_mw).max())
-            weight, total = weight + carried, total + carried * price
+            here = self._at(partner)
+            weight[here] += carried
+            total[here] += carried * price
         self._price = total / weight
         self._heard = {}
 
@@ -105,18 +118,27 @@ class ConsensusSide(Side):
         my_slope = self._slopes[self.country].at(mine)
         before = line.near_import_mw
         line.level(mine, my_slope, theirs, self._slopes[partner].at(theirs))
-        self._price = mine - my_slope * (line.near_import_mw - before)
+        self._price = self._price.copy()
+        self._price[self._at(partner)] = mine - my_slope * (line.near_import_mw - before)
 
     def _revise(self, call: ReviseCall) -> None:
         self._take_mean()
-        here = np.sum([line.near_import_mw for line in self._lines.values()], axis=0)
-        profile = self.valuation.products.profile_mw(here)
+        profile = self._proposed_mw()
         slope, ends = self._slopes[self.country].at(self._price), self._block_ends()
         rise, width = slope * (ends[1:] + ends[:-1]) / 2, np.diff(ends, axis=0)
         terms = Terms(self._price + rise, self._price - rise, width, width)
         change = self.valuation.problem.respond(profile, terms)
         self._price = self._price + call.relaxation * slope * change
         self._refine(np.abs(change), ends)
+
+    def _proposed_mw(self) -> np.ndarray:
+        """Net import that the proposed flows give, MW per snapshot of every port."""
+        products, ports = self.valuation.products, self.valuation.problem.ports
+        total = np.zeros((ports, len(products)))
+        for port in range(ports):
+            landing = [line for c, line in self._lines.items() if self._ports[c] == port]
+            total[port] = np.sum([line.near_import_mw for line in landing], axis=0)
+        return np.concatenate([products.profile_mw(mw) for mw in total])
 
     def _block_ends(self) -> np.ndarray:
         """Ends of the blocks either side of the proposed exchange, zero first, MW."""

@@ -1,6 +1,7 @@
 """A country's capacity-expansion problem: a PyPSA network kept hot in the solver.
 
-The linopy model is built once. Exchange enters as the right-hand side of the nodal balance. Extra
+The linopy model is built once. Exchange enters as the right-hand side of the nodal balances where
+its interconnectors land. Extra
 variables per product, import and export in blocks, serve best responses and trials around the
 present exchange: fixed at an amount they are the same as a change of the right-hand side, but leave
 the basis of the last response nearly optimal. The first block holds the amount.
@@ -8,6 +9,7 @@ the basis of the last response nearly optimal. The first block holds the amount.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import linopy
@@ -16,8 +18,8 @@ import pypsa
 import xarray as xr
 
 from agents.hot_model import HotModel
-from agents.policy import PolicyInForce, add_policy_constraints
-from agents.problem import Plan, PlanningError, PlanningProblem, Terms
+from agents.policy import Policy, PolicyInForce
+from agents.problem import Plan, PlanningError, PlanningProblem, Terms, at_ports
 from agents.singletons import singleton_rows_to_bounds
 
 BALANCE = "Bus-nodal_balance"
@@ -35,15 +37,18 @@ class PypsaProblem(PlanningProblem):
     Parameters
     ----------
     country : str
-        Country code, the name of the bus that receives the exchange.
+        Country code.
     network : pypsa.Network
         Unsolved network of the country; it stays private to this object.
     shape : ndarray, shape (products, snapshots)
         Products the country can respond with.
-    policy : PolicyInForce, optional
+    policy : Policy, optional
     solver : {"highs", "gurobi"}
     blocks : int
         Longest ladder of prices it can respond to.
+    ports : sequence of mapping of str to float, optional
+        Where exchange enters: share of every bus by port. One port at the bus that bears the
+        country's code by default.
     """
 
     def __init__(
@@ -51,18 +56,24 @@ class PypsaProblem(PlanningProblem):
         country: str,
         network: pypsa.Network,
         shape: np.ndarray,
-        policy: PolicyInForce | None = None,
+        policy: Policy | None = None,
         solver: str = "highs",
         blocks: int = LADDER_BLOCKS,
+        ports: Sequence[Mapping[str, float]] | None = None,
     ) -> None:
         self.country = country
         self.network = network
-        self.policy = policy or PolicyInForce()
-        self.shape = shape
+        self.policy: Policy = policy or PolicyInForce()
+        landing = ports or ({country: 1.0},)
+        self.ports = len(landing)
+        self.shape = at_ports(shape, self.ports)
         self.blocks = blocks
-        self.weights_h = network.snapshot_weightings.objective.to_numpy(dtype=float)
+        hours = network.snapshot_weightings.objective.to_numpy(dtype=float)
+        self.weights_h = np.tile(hours, self.ports)
         self.solves = 0
-        self._hours = shape @ self.weights_h
+        self._hours = self.shape @ self.weights_h
+        self._buses = list(dict.fromkeys(bus for shares in landing for bus in shares))
+        self._landing = np.array([[s.get(bus, 0.0) for bus in self._buses] for s in landing])
         self._build(solver)
 
     @property
@@ -77,8 +88,9 @@ class PypsaProblem(PlanningProblem):
         dual = np.asarray(result.solution.dual)[self._balance_labels]
         return Plan(
             cost_eur=self._cost_eur(result),
-            price_eur_per_mwh=dual / self.weights_h,
+            price_eur_per_mwh=(self._landing @ dual).ravel() / self.weights_h,
             exchange_mw=np.array(exchange_mw, dtype=float),
+            ports=self.ports,
         )
 
     def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
@@ -131,22 +143,24 @@ class PypsaProblem(PlanningProblem):
 
     def _build(self, solver: str) -> None:
         model = self.network.optimize.create_model(include_objective_constant=False)
-        add_policy_constraints(self.network, self.country, self.policy)
+        self.policy.add_to(self.network, self.country)
         bought, sold = self._add_trade_variables(model)
         singleton_rows_to_bounds(model)
         balance = model.constraints[BALANCE]
-        column = list(balance.coords["name"].values).index(self.country)
-        labels = balance.labels.transpose("snapshot", "name").values[:, column]
+        names = list(balance.coords["name"].values)
+        landed = [names.index(bus) for bus in self._buses]
+        labels = balance.labels.transpose("name", "snapshot").values[landed]
         self._hot = HotModel(model, solver)
         self._balance_labels = labels
         self._balance_rows = self._hot.row_positions(labels)
-        self._own_demand_mw = balance.rhs.transpose("snapshot", "name").values[:, column].copy()
+        self._own_demand_mw = balance.rhs.transpose("name", "snapshot").values[landed].ravel()
         labels = [v.labels.transpose("block", "product").values for v in (bought, sold)]
         self._import_labels, self._export_labels = labels
         self._trade_columns = self._hot.column_positions(np.stack(labels))
         self._prices = np.zeros((2, self.blocks, len(self.shape)))
         self._fixed_mw = np.zeros(len(self.shape))
         self._balance_mw = np.zeros(len(self.weights_h))
+        self._injected_mw = np.zeros(self._own_demand_mw.shape)
 
     def _add_trade_variables(self, model: linopy.Model) -> tuple[linopy.Variable, linopy.Variable]:
         balance = model.constraints[BALANCE]
@@ -157,16 +171,20 @@ class PypsaProblem(PlanningProblem):
         bought, sold = (
             model.add_variables(lower=zero, upper=zero, name=name) for name in (IMPORT, EXPORT)
         )
-        own_bus = xr.DataArray(
-            (balance.coords["name"].values == self.country).astype(float),
-            coords={"name": balance.coords["name"]},
-        )
-        shape = xr.DataArray(
-            self.shape,
-            coords={"product": product, "snapshot": balance.coords["snapshot"]},
-            dims=("product", "snapshot"),
-        )
-        balance.lhs = balance.lhs + ((bought - sold) * shape).sum(["block", "product"]) * own_bus
+        snapshot = balance.coords["snapshot"]
+        delivery = self.shape.reshape(len(self.shape), self.ports, len(snapshot))
+        for bus, share in zip(self._buses, self._landing.T, strict=True):
+            here = xr.DataArray(
+                (balance.coords["name"].values == bus).astype(float),
+                coords={"name": balance.coords["name"]},
+            )
+            shape = xr.DataArray(
+                np.einsum("p,kpt->kt", share, delivery),
+                coords={"product": product, "snapshot": snapshot},
+                dims=("product", "snapshot"),
+            )
+            lands = ((bought - sold) * shape).sum(["block", "product"])
+            balance.lhs = balance.lhs + lands * here
         model.objective += (0.0 * bought).sum() + (0.0 * sold).sum()
         return bought, sold
 
@@ -187,11 +205,13 @@ class PypsaProblem(PlanningProblem):
     def _shift_to_balance(self, exchange_mw: np.ndarray) -> None:
         if self._fixed_mw.any():
             self._fix(np.zeros_like(self._fixed_mw))
-        changed = np.flatnonzero(exchange_mw != self._balance_mw)
+        injected = (self._landing.T @ np.reshape(exchange_mw, (self.ports, -1))).ravel()
+        changed = np.flatnonzero(injected != self._injected_mw)
         if len(changed):
-            rhs = self._own_demand_mw - exchange_mw
+            rhs = self._own_demand_mw - injected
             self._hot.change(rhs=(self._balance_rows[changed], rhs[changed]))
-            self._balance_mw = np.array(exchange_mw, dtype=float)
+        self._injected_mw = injected
+        self._balance_mw = np.array(exchange_mw, dtype=float)
 
     def _padded(self, price: np.ndarray, limit_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ladder of as many blocks as there are variables; the ones added have no width."""
@@ -240,6 +260,6 @@ class PypsaProblem(PlanningProblem):
         if not result.status.is_ok:
             raise PlanningError(
                 f"{self.country}: the planning problem ended {result.status.legacy_status!r}; "
-                "check its fleet, policy and load-shedding price"
+                "check its fleet, its policy and that load may be shed"
             )
         return result

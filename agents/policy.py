@@ -7,6 +7,7 @@ components on the country's bus.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import linopy
 import pypsa
@@ -18,6 +19,13 @@ from scenarios.schema import Scenario
 # Missing firm capacity is priced rather than forbidden, so that cost stays finite on the whole
 # trading box: ten times the annuity of the dearest peaking plant, EUR/MW/a.
 RESERVE_SHORTFALL_EUR_PER_MW_A = 1e6
+
+
+class Policy(Protocol):
+    """Extra constraints of one country."""
+
+    def add_to(self, n: pypsa.Network, country: str) -> None:
+        """Add them to ``n.model``, which may hold other countries too."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,10 @@ class PolicyInForce:
     reserve_mw: float | None = None
     self_sufficiency: float | None = None
     firm_share: dict[str, float] = field(default_factory=dict)
+
+    def add_to(self, n: pypsa.Network, country: str) -> None:
+        """Add the policies in force to ``n.model``."""
+        add_policy_constraints(n, country, self)
 
 
 def policy_in_force(scenario: Scenario, country: str, peak_mw: float) -> PolicyInForce:

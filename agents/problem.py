@@ -25,11 +25,24 @@ class Plan:
         this is one element of an interval.
     exchange_mw : ndarray, shape (snapshots,)
         Net import the plan was made for.
+    ports : int
+        Places where exchange enters; with several, the arrays hold one block per port.
     """
 
     cost_eur: float
     price_eur_per_mwh: np.ndarray
     exchange_mw: np.ndarray
+    ports: int = 1
+
+    def price_at(self, port: int) -> np.ndarray:
+        """Marginal value of net import at one port, EUR/MWh per snapshot."""
+        return np.reshape(self.price_eur_per_mwh, (self.ports, -1))[port]
+
+    @property
+    def mean_price_eur_per_mwh(self) -> np.ndarray:
+        """Marginal value of net import, mean over the ports, EUR/MWh per snapshot."""
+        mean: np.ndarray = np.reshape(self.price_eur_per_mwh, (self.ports, -1)).mean(axis=0)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,10 @@ class PlanningProblem(ABC):
     ----------
     country : str
         Country code.
+    ports : int
+        Places where exchange enters, one unless its interconnectors land in different parts of
+        the country. With several, all arrays below hold one block per port, in order: read
+        "snapshots" as ports times snapshots and "products" as ports times products.
     weights_h : ndarray, shape (snapshots,)
         Hours each snapshot stands for.
     shape : ndarray, shape (products, snapshots)
@@ -86,6 +103,7 @@ class PlanningProblem(ABC):
     """
 
     country: str
+    ports: int = 1
     weights_h: np.ndarray
     shape: np.ndarray
     solves: int = 0
@@ -118,7 +136,7 @@ class PlanningProblem(ABC):
     @property
     @abstractmethod
     def demand_mw(self) -> np.ndarray:
-        """Own demand, MW per snapshot."""
+        """Own demand, MW per snapshot of the market (one block, whatever the number of ports)."""
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange and forget how it was reached.
@@ -133,3 +151,8 @@ class PlanningProblem(ABC):
 
     def restore(self, exchange_mw: np.ndarray, state: dict[str, np.ndarray]) -> None:
         """Stand where :meth:`rewind` left a problem with the given :meth:`state`."""
+
+
+def at_ports(shape: np.ndarray, ports: int) -> np.ndarray:
+    """Products once per port: block-diagonal, shape (ports * products, ports * snapshots)."""
+    return shape if ports == 1 else np.kron(np.eye(ports), shape)

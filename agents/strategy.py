@@ -151,6 +151,7 @@ class _Reported(PlanningProblem):
 
     def __init__(self, true: PlanningProblem) -> None:
         self.country = true.country
+        self.ports = true.ports
         self.weights_h = true.weights_h
         self.shape = true.shape
         self._true = true
@@ -178,7 +179,7 @@ class _MarkedUp(_Reported):
         plan = self._true.solve(exchange_mw)
         charge = float(self.weights_h @ (self._charge * np.abs(exchange_mw)))
         price = plan.price_eur_per_mwh - self._charge * np.sign(exchange_mw)
-        return Plan(plan.cost_eur + charge, price, plan.exchange_mw)
+        return Plan(plan.cost_eur + charge, price, plan.exchange_mw, plan.ports)
 
     def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
         # Undoing an export saves the charge, so that importing and exporting more are treated
@@ -217,7 +218,7 @@ class _Withheld(_Reported):
     def solve(self, exchange_mw: np.ndarray) -> Plan:
         plan = self._true.solve(np.asarray(exchange_mw) / self._offered)
         cost = self._alone_eur + self._offered * (plan.cost_eur - self._alone_eur)
-        return Plan(cost, plan.price_eur_per_mwh, np.array(exchange_mw, dtype=float))
+        return Plan(cost, plan.price_eur_per_mwh, np.array(exchange_mw, dtype=float), plan.ports)
 
     def respond(self, exchange_mw: np.ndarray, terms: Terms) -> np.ndarray:
         wider = Terms(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.problem import Plan, PlanningProblem
+from agents.problem import Plan, PlanningProblem, Terms
 from protocols.products import Products
 
 _REMEMBERED_PLANS = 6
@@ -71,12 +71,27 @@ class Valuation:
         self.forget()
         self.problem.restore(exchange_mw, state)
 
-    def marginal_value(self, exchange_mw: np.ndarray) -> np.ndarray:
-        """Free estimate from duals: marginal value of each product, EUR/MWh."""
-        return self.products.average(self.plan(exchange_mw).price_eur_per_mwh)
+    def marginal_value(self, exchange_mw: np.ndarray, port: int = 0) -> np.ndarray:
+        """Free estimate from duals: marginal value of each product at a port, EUR/MWh."""
+        return self.products.average(self.plan(exchange_mw).price_at(port))
+
+    def marginal_values(self, exchange_mw: np.ndarray) -> np.ndarray:
+        """Marginal value of each product at every port, one block per port, EUR/MWh."""
+        ports = range(self.problem.ports)
+        return np.concatenate([self.marginal_value(exchange_mw, port) for port in ports])
+
+    def respond(self, exchange_mw: np.ndarray, terms: Terms, port: int = 0) -> np.ndarray:
+        """Best trade at given prices at one port; nothing changes at the others."""
+        ports, count = self.problem.ports, len(self.products)
+        if ports > 1:
+            terms = Terms(*(_only_at(port, ports, values) for values in vars(terms).values()))
+        change = self.problem.respond(exchange_mw, terms)
+        return change[port * count : (port + 1) * count]
 
     def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
         """Perturb demand by a step of each product, up and down, and re-solve.
+
+        The step is spread evenly over the ports.
 
         Parameters
         ----------
@@ -87,7 +102,8 @@ class Valuation:
         base = self.plan(exchange_mw).cost_eur
         lower, upper = np.empty(len(step_mw)), np.empty(len(step_mw))
         for k, step in enumerate(step_mw):
-            delta = step * self.products.shape[k]
+            ports = self.problem.ports
+            delta = np.tile(step * self.products.shape[k] / ports, ports)
             energy = step * self.products.hours[k]
             lower[k] = (base - self.problem.cost(exchange_mw + delta)) / energy
             upper[k] = (self.problem.cost(exchange_mw - delta) - base) / energy
@@ -95,6 +111,8 @@ class Valuation:
 
     def curve(self, exchange_mw: np.ndarray, product: int, steps_mw: np.ndarray) -> np.ndarray:
         """Average value of each block between consecutive quantities, EUR/MWh.
+
+        Quantities are spread evenly over the ports.
 
         Parameters
         ----------
@@ -108,6 +126,15 @@ class Valuation:
         ndarray, shape (n - 1,)
             Not increasing, because cost is convex.
         """
-        shape, hours = self.products.shape[product], self.products.hours[product]
+        ports, hours = self.problem.ports, self.products.hours[product]
+        shape = np.tile(self.products.shape[product] / ports, ports)
         costs = np.array([self.problem.cost(exchange_mw + q * shape) for q in steps_mw])
         return -np.diff(costs) / (np.diff(steps_mw) * hours)
+
+
+def _only_at(port: int, ports: int, values: np.ndarray) -> np.ndarray:
+    """Terms of one port among those of all; zero elsewhere, and so is what may be traded there."""
+    values = np.asarray(values)
+    everywhere = np.zeros((*values.shape[:-1], ports, values.shape[-1]))
+    everywhere[..., port, :] = values
+    return everywhere.reshape(*values.shape[:-1], -1)

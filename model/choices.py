@@ -12,13 +12,15 @@ from typing import Any
 
 from agents.strategy import STRATEGIES
 from model.options import RunOptions
-from model.players import chosen_protocol, chosen_strategies
+from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.settlement import SETTLEMENTS
 from protocols.plugins import Family, PluginError
 from protocols.registry import protocol_class, protocol_modes
+from pypsa_earth.names import is_network_file
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.loader import list_scenarios, load_scenario, scenario_folder
 from scenarios.resolution import Resolution
+from scenarios.schema import Scenario
 
 PRODUCTS = {
     "flat": "one block per slice",
@@ -177,16 +179,28 @@ def _check_solver(solver: str) -> None:
 
 def _check_players(options: RunOptions) -> None:
     """Make protocol and strategies once, so that wrong parameters are told early."""
-    scenario = load_scenario(options.scenario, options.overrides, options.countries)
+    scenario = _load(options)
     try:
         chosen_protocol(options)
         chosen_strategies(options, scenario)
+        check_rules(options, scenario)
     except PluginError as error:
         raise ScenarioError(str(error)) from None
 
 
+def _load(options: RunOptions) -> Scenario:
+    if is_network_file(options.scenario):
+        from pypsa_earth.scenario import network_scenario
+
+        return network_scenario(options.scenario, options.overrides, options.countries)
+    return load_scenario(options.scenario, options.overrides, options.countries)
+
+
 def _check_scenario(options: RunOptions) -> None:
     """Read the scenario once with everything that was asked of it."""
+    if is_network_file(options.scenario):
+        _check_network_options(options)
+        return
     try:
         scenario_folder(options.scenario)
     except ScenarioError as error:
@@ -197,3 +211,14 @@ def _check_scenario(options: RunOptions) -> None:
             load_scenario(options.scenario, options.overrides, options.countries)
         except ScenarioError as error:
             raise ScenarioError(f"--countries: {error.what}") from None
+
+
+def _check_network_options(options: RunOptions) -> None:
+    """Refuse what a network file already decides."""
+    if options.resolution is not None:
+        raise ScenarioError(
+            "--resolution: a network file has its own snapshots; cut them with "
+            "--set network.window=168"
+        )
+    if options.decomposition == "independent":
+        raise ScenarioError("--decomposition independent is not made for network files")

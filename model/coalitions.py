@@ -32,6 +32,7 @@ from model.planner import cache_folder
 from model.reporting import Reporter
 from model.switched_planner import CurvePlanner, HotPlanner, SwitchedPlanner
 from model.world import build_fleets, build_world
+from scenarios.errors import ScenarioError
 from scenarios.resolution import Resolution
 from scenarios.schema import Scenario
 
@@ -207,8 +208,10 @@ def coalition_scenario(scenario: Scenario, resolution: str | None = None) -> Sce
     Raises
     ------
     ScenarioError
-        If the resolution cannot be read.
+        If the resolution cannot be read, or the scenario is a network file.
     """
+    if scenario.settings.kind == "network":
+        raise ScenarioError("coalitions of the countries of a network file are not valued")
     if scenario.settings.kind == "cost_curves":
         return scenario
     if resolution is not None:

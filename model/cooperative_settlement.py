@@ -27,6 +27,7 @@ class ShapleySettlement(Settlement):
 
     name = "shapley"
     discloses = "everything: the value of every coalition"
+    values_coalitions = True
 
     def payments_eur(self, case: Settled) -> dict[str, float]:
         """Own saving less the country's share of all savings."""
@@ -44,6 +45,7 @@ class NucleolusSettlement(Settlement):
 
     name = "nucleolus"
     discloses = "everything: the value of every coalition"
+    values_coalitions = True
 
     def payments_eur(self, case: Settled) -> dict[str, float]:
         """Own saving less the country's share of all savings."""

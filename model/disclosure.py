@@ -179,7 +179,7 @@ class Watch:
 
     def begin(self, ledger: PublicLedger) -> None:
         """A protocol run begins at the flows of a ledger."""
-        self._began_mw = {c: self.products.average(ledger.exchange_mw(c)) for c in self.graph}
+        self._began_mw = {c: self.products.average(ledger.net_import_mw(c)) for c in self.graph}
 
     def hear(self, message: Message, question: Body | None, ledger: PublicLedger) -> None:
         """Take in a message before its consequences are booked.
@@ -205,7 +205,7 @@ class Watch:
             for observer in (*message.via, message.receiver):
                 self._of(observer, message.sender).measurable = False
             return
-        now_mw = self.products.average(ledger.exchange_mw(message.sender))
+        now_mw = self.products.average(ledger.net_import_mw(message.sender))
         for evidence in message.body.evidence(question, message.sender, ledger):
             from_start = isinstance(evidence, MarginalValue) and evidence.from_start
             here_mw = self._began_mw[message.sender] if from_start else now_mw

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
 import numpy as np
 
-from scenarios.schema import Scenario
+from scenarios.schema import Interconnector, Scenario
+
+
+@dataclass(frozen=True)
+class Strand:
+    """One direction of one branch of an interconnector.
+
+    Attributes
+    ----------
+    name : str
+        Name of its Link in a joint network.
+    bus0, bus1 : str
+        Where it leaves the sending and lands in the receiving country.
+    share : float
+        Its part of the interconnector's flow.
+    """
+
+    name: str
+    bus0: str
+    bus1: str
+    share: float
 
 
 def interconnection_graph(scenario: Scenario) -> nx.Graph:
@@ -15,7 +37,9 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
 
     Nodes carry ``name``, ``latitude``, ``longitude``. Edges carry ``name``, ``loss``,
     ``wheeling_eur_per_mwh`` and ``capacity_mw``, a dict from the sending country to MW.
-    Nodes and edges stand in the scenario's order.
+    Nodes and edges stand in the scenario's order. Where interconnectors consist of branches,
+    edges also carry ``branches`` and ``port``, a dict from country to the number of the port they
+    land at; nodes carry ``ports``, the share of every bus by port.
     """
     graph = nx.Graph()
     for c in scenario.curves or scenario.countries:
@@ -29,7 +53,36 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
             wheeling_eur_per_mwh=line.wheeling_eur_per_mwh,
             capacity_mw={line.country_a: line.a_to_b_mw, line.country_b: line.b_to_a_mw},
         )
+        if line.branches:
+            _land(graph, line)
     return graph
+
+
+def _land(graph: nx.Graph, line: Interconnector) -> None:
+    """Number the ports of an interconnector; equal places are one port."""
+    edge = graph.edges[line.country_a, line.country_b]
+    edge["branches"], edge["port"] = line.branches, {}
+    for country, end in ((line.country_a, "bus_a"), (line.country_b, "bus_b")):
+        shares: dict[str, float] = {}
+        for branch in line.branches:
+            bus = getattr(branch, end)
+            shares[bus] = shares.get(bus, 0.0) + branch.share
+        landing = {bus: round(share, 12) for bus, share in sorted(shares.items())}
+        ports = graph.nodes[country].setdefault("ports", [])
+        if landing not in ports:
+            ports.append(landing)
+        edge["port"][country] = ports.index(landing)
+
+
+def strands(graph: nx.Graph, sender: str, receiver: str) -> Iterator[Strand]:
+    """What carries the flow from one country to its neighbour."""
+    name = f"{sender}>{receiver}"
+    branches = graph.edges[sender, receiver].get("branches", ())
+    if not branches:
+        yield Strand(name, sender, receiver, 1.0)
+    for branch in branches:
+        ends = (branch.bus_a, branch.bus_b) if sender < receiver else (branch.bus_b, branch.bus_a)
+        yield Strand(f"{name} {'>'.join(ends)}", *ends, branch.share)
 
 
 def sent_mw(flow_mw: np.ndarray, loss: float) -> np.ndarray:

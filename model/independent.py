@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pypsa
 
-from agents.policy import PolicyInForce
+from agents.policy import Policy, PolicyInForce
 from model import tables
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
@@ -53,6 +53,10 @@ def negotiate_slices(
     """
     if not world.networks:
         raise ScenarioError("--decomposition independent needs PyPSA countries, not cost curves")
+    if world.scenario.settings.kind == "network":
+        raise ScenarioError(
+            "--decomposition independent is not made for network files; leave it out"
+        )
     names = tuple(dict.fromkeys(world.products.slices))
     reporter.phase("negotiating", options.max_steps * len(names))
     year = _Year(records, reporter)
@@ -146,7 +150,9 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
     )
     share = float(products.weights_h.sum()) / HOURS_PER_YEAR
     networks = {c: _cut(n, columns, share) for c, n in world.networks.items()}
-    policies = {c: _scaled(p, share) for c, p in world.policies.items()}
+    policies: dict[str, Policy] = {
+        c: _scaled(p, share) for c, p in world.policies.items() if isinstance(p, PolicyInForce)
+    }
     return NegotiationModel(
         pypsa_problems(networks, policies, products, options.solver),
         world.graph,

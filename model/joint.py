@@ -9,8 +9,9 @@ import numpy as np
 import pypsa
 
 from agents.hot_model import muted
-from agents.policy import PolicyInForce, add_policy_constraints
+from agents.policy import Policy
 from agents.singletons import singleton_rows_to_bounds
+from model.graph import strands
 from protocols.products import Products
 
 # Interior point without crossover is by far the fastest for the large joint LP (COORDINATION).
@@ -36,24 +37,40 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
     joint.add("Carrier", TRADE, nice_name="Interconnector", color="#8a1caf")
     for a, b, data in graph.edges(data=True):
         for sender, receiver in ((a, b), (b, a)):
-            joint.add(
-                "Link",
-                f"{sender}>{receiver}",
-                bus0=sender,
-                bus1=receiver,
-                carrier=TRADE,
-                p_nom=data["capacity_mw"][sender],
-                efficiency=1 - data["loss"],
-            )
+            for strand in strands(graph, sender, receiver):
+                joint.add(
+                    "Link",
+                    strand.name,
+                    bus0=strand.bus0,
+                    bus1=strand.bus1,
+                    carrier=TRADE,
+                    p_nom=data["capacity_mw"][sender] * strand.share,
+                    efficiency=1 - data["loss"],
+                )
     return joint
 
 
+def hold_shares(n: pypsa.Network, graph: nx.Graph) -> None:
+    """Let the branches of an interconnector carry its flow in their shares."""
+    for edge in graph.edges:
+        for way in (edge, edge[::-1]):
+            first, *rest = (s for s in strands(graph, *way) if s.share > 0)
+            for other in rest:
+                flow = n.model.variables["Link-p"]
+                one, two = (flow.sel(name=s.name, drop=True) for s in (first, other))
+                n.model.add_constraints(
+                    two - (other.share / first.share) * one == 0,
+                    name=f"{other.name} share".replace("-", "_"),
+                )
+
+
 def restrict_to_products(n: pypsa.Network, products: Products) -> None:
-    """Hold the flow of every Link constant over the snapshots a product delivers in.
+    """Hold the flow of every interconnector constant over the snapshots a product delivers in.
 
     Products must cover each snapshot once, as :func:`protocols.products.make_products` makes them.
     """
-    flow = n.model.variables["Link-p"]
+    traded = n.links.index[n.links.carrier == TRADE]
+    flow = n.model.variables["Link-p"].sel(name=traded)
     product_of = products.shape.argmax(axis=0)
     leader = np.array([np.flatnonzero(product_of == k)[0] for k in product_of])
     follows = np.flatnonzero(leader != np.arange(len(leader)))
@@ -66,8 +83,9 @@ def restrict_to_products(n: pypsa.Network, products: Products) -> None:
 
 def plan_jointly(
     n: pypsa.Network,
-    policies: Mapping[str, PolicyInForce],
+    policies: Mapping[str, Policy],
     products: Products | None = None,
+    graph: nx.Graph | None = None,
 ) -> float:
     """Minimise the cost of all countries together, EUR/a.
 
@@ -75,9 +93,11 @@ def plan_jointly(
     ----------
     n : pypsa.Network
         From :func:`joint_network`; the solution is written into it.
-    policies : mapping of str to PolicyInForce
+    policies : mapping of str to Policy
     products : Products, optional
         Restricts exchange to these products, which gives the ceiling of their family.
+    graph : networkx.Graph, optional
+        Needed where interconnectors have branches, which carry their flow in fixed shares.
 
     Raises
     ------
@@ -86,7 +106,9 @@ def plan_jointly(
     """
     n.optimize.create_model(include_objective_constant=False)
     for country, policy in policies.items():
-        add_policy_constraints(n, country, policy)
+        policy.add_to(n, country)
+    if graph is not None:
+        hold_shares(n, graph)
     singleton_rows_to_bounds(n.model)
     if products is not None:
         restrict_to_products(n, products)

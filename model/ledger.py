@@ -16,6 +16,7 @@ from model.graph import (
     received_mw,
     sent_mw,
 )
+from protocols.landing import is_neutral, port_count, port_of
 from protocols.messages import Trade
 from protocols.products import Products
 
@@ -36,11 +37,15 @@ class Effect:
     flow_mw : dict of (sender, receiver) to ndarray
         New flow of each edge in the direction of the path.
     exchange_mw : dict of str to ndarray
-        Change of net import of exporter and importer; transit countries pass on what they get.
+        Change of net import of exporter and importer, at their ports; transit countries pass on
+        what they get.
+    delivered_mw : ndarray, shape (snapshots,)
+        What arrives at the end of the path.
     """
 
     flow_mw: dict[tuple[str, str], np.ndarray]
     exchange_mw: dict[str, np.ndarray]
+    delivered_mw: np.ndarray
 
 
 class Ledger:
@@ -80,15 +85,34 @@ class Ledger:
         return flow if sender < receiver else -flow
 
     def exchange_mw(self, country: str) -> np.ndarray:
-        """Net import of a country over all its interconnectors, MW per snapshot."""
-        total = np.zeros(self.products.shape.shape[1])
+        """Net import of a country over all its interconnectors, MW per snapshot.
+
+        A country whose interconnectors land at several ports has one block per port.
+        """
+        total = np.zeros((port_count(self.graph, country), self.products.shape.shape[1]))
         for neighbour in self.graph.neighbors(country):
             loss = self.graph.edges[country, neighbour]["loss"]
-            total -= sent_mw(self.flow_mw(country, neighbour), loss)
+            port = port_of(self.graph, country, neighbour)
+            total[port] -= sent_mw(self.flow_mw(country, neighbour), loss)
+        return total.ravel()
+
+    def net_import_mw(self, country: str) -> np.ndarray:
+        """Net import of a country, its ports added up, MW per snapshot."""
+        ports = port_count(self.graph, country)
+        total: np.ndarray = self.exchange_mw(country).reshape(ports, -1).sum(axis=0)
         return total
 
+    def port_of(self, country: str, neighbour: str) -> int:
+        """Port of a country at which the interconnector to a neighbour lands."""
+        return port_of(self.graph, country, neighbour)
+
     def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
-        """MW of each product the first country of a path can still send to the last."""
+        """MW of each product the first country of a path can still send to the last.
+
+        Nothing, if that would use a transit country's own grid.
+        """
+        if not is_neutral(self.graph, path):
+            return np.zeros(len(self.products))
         limit = np.full(self.products.shape.shape[1], np.inf)
         for sender, receiver in reversed(path_edges(path)):
             edge = self.graph.edges[sender, receiver]
@@ -107,15 +131,21 @@ class Ledger:
         """What sending ``mw`` (per product, at the exporter's border) along a path changes."""
         flows: dict[tuple[str, str], np.ndarray] = {}
         sent = self.products.profile_mw(np.asarray(mw, dtype=float))
-        exchange = {path[0]: -sent}
+        exchange = {path[0]: self._at_port(path[0], path[1], -sent)}
         for sender, receiver in path_edges(path):
             loss = self.graph.edges[sender, receiver]["loss"]
             before = self.flow_mw(sender, receiver)
             after = flow_sending(sent_mw(before, loss) + sent, loss)
             flows[sender, receiver] = after
             sent = received_mw(after, loss) - received_mw(before, loss)
-        exchange[path[-1]] = sent
-        return Effect(flows, exchange)
+        exchange[path[-1]] = self._at_port(path[-1], path[-2], sent)
+        return Effect(flows, exchange, sent)
+
+    def _at_port(self, country: str, neighbour: str, mw: np.ndarray) -> np.ndarray:
+        """Exchange of a country that trades over one interconnector only."""
+        exchange = np.zeros((port_count(self.graph, country), len(mw)))
+        exchange[self.port_of(country, neighbour)] = mw
+        return exchange.ravel()
 
     def energy_mwh(self, trade: Trade) -> float:
         """Energy sent by the exporter over the horizon, MWh."""
@@ -179,7 +209,7 @@ class Ledger:
 
     def check_balance(self) -> None:
         """In every snapshot net imports and losses of all countries sum to zero."""
-        total = sum(self.exchange_mw(c) for c in self.graph.nodes)
+        total = sum(self.net_import_mw(c) for c in self.graph.nodes)
         for a, b, data in self.graph.edges(data=True):
             total = total + data["loss"] * np.abs(self.flow_mw(a, b))
         scale = max(1.0, *(float(np.abs(f).max()) for f in self.flows_mw.values()), 1.0)
@@ -194,6 +224,8 @@ class Ledger:
         for sender, receiver in path_edges(path):
             if not self.graph.has_edge(sender, receiver):
                 raise RuleBroken(f"path: {trade.name}: no interconnector {sender}-{receiver}")
+        if not is_neutral(self.graph, path):
+            raise RuleBroken(f"path: {trade.name} would use the grid of a transit country")
         least = min(trade.mw, default=0.0)
         if least < 0:
             raise RuleBroken(f"quantity: trade {trade.name} has a negative amount, {least:.6g} MW")

@@ -172,7 +172,9 @@ class NegotiationModel(mesa.Model):
         chain = _Chain(self.countries)
         plans = self._each(lambda agent: agent.optimise(self.ledger))
         self._each(lambda agent: agent.value(self.protocol, self.ledger))
-        marginal_values = {c: self.products.average(p.price_eur_per_mwh) for c, p in plans.items()}
+        marginal_values = {
+            c: self.products.average(p.mean_price_eur_per_mwh) for c, p in plans.items()
+        }
         before = {c: p.cost_eur for c, p in plans.items()}
 
         chain.close()
@@ -283,7 +285,7 @@ class NegotiationModel(mesa.Model):
         lines = self.ledger.graph.edges.values()
         limits = {line["name"]: max(line["capacity_mw"].values()) or 1.0 for line in lines}
         shares = [np.round(f / limits[name], 6) + 0.0 for name, f in self.ledger.flows_mw.items()]
-        flows = np.concatenate(shares)
+        flows = np.concatenate([np.zeros(0), *shares])
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
     def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

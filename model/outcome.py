@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pypsa
 
-from model.joint import joint_network
+from model.graph import strands
+from model.joint import TRADE, joint_network
 from model.ledger import Ledger
 
 
@@ -33,11 +34,13 @@ def outcome_network(
     for a, b, data in graph.edges(data=True):
         for sender, receiver in ((a, b), (b, a)):
             flow = np.maximum(ledger.flow_mw(sender, receiver), 0.0)
-            sent[f"{sender}>{receiver}"] = flow
-            received[f"{sender}>{receiver}"] = -(1 - data["loss"]) * flow
-    n.links_t.p_set = pd.DataFrame(sent, index=n.snapshots)
-    n.links_t.p0 = pd.DataFrame(sent, index=n.snapshots)
-    n.links_t.p1 = pd.DataFrame(received, index=n.snapshots)
-    n.links["p_nom_opt"] = n.links.p_nom
+            for strand in strands(graph, sender, receiver):
+                sent[strand.name] = strand.share * flow
+                received[strand.name] = -(1 - data["loss"]) * strand.share * flow
+    traded = n.links.index[n.links.carrier == TRADE]
+    n.links.loc[traded, "p_nom_opt"] = n.links.p_nom[traded]
+    for attribute, flows in (("p_set", sent), ("p0", sent), ("p1", received)):
+        own = n.links_t[attribute].drop(columns=traded, errors="ignore")
+        n.links_t[attribute] = pd.concat([own, pd.DataFrame(flows, index=n.snapshots)], axis=1)
     n._objective = sum(float(s.objective) for s in solved.values())
     return n

@@ -18,10 +18,12 @@ import model.curve_planner
 import model.joint
 from agents.curve_problem import CurveProblem
 from model.curve_planner import plan_curves
+from model.graph import strands
 from model.joint import joint_network, plan_jointly
 from model.ledger import Ledger
 from model.world import World
 from protocols.products import Products
+from pypsa_earth import rules
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,18 @@ def _compute(world: World, products: Products | None) -> PlannerResult:
         cost, flows = plan_curves(curves, world.graph, products or _every_snapshot(world))
         return PlannerResult(cost, flows)
     n = joint_network(world.networks, world.graph)
-    cost = plan_jointly(n, world.policies, products)
+    cost = plan_jointly(n, world.policies, products, world.graph)
     return PlannerResult(cost, _net_flows(n, world))
 
 
 def _net_flows(n: pypsa.Network, world: World) -> dict[str, np.ndarray]:
-    sent = n.links_t.p0
+    def sent(sender: str, receiver: str) -> np.ndarray:
+        names = [strand.name for strand in strands(world.graph, sender, receiver)]
+        total: np.ndarray = n.links_t.p0[names].sum(axis=1).to_numpy()
+        return total
+
     return {
-        data["name"]: (sent[f"{a}>{b}"] - sent[f"{b}>{a}"]).to_numpy() * (1 if a < b else -1)
+        data["name"]: (sent(a, b) - sent(b, a)) * (1 if a < b else -1)
         for a, b, data in world.graph.edges(data=True)
     }
 
@@ -99,7 +105,7 @@ def _key(world: World, products: Products | None) -> str:
     digest = hashlib.sha256()
     for package in ("pypsa", "linopy", "highspy"):
         digest.update(f"{package}={version(package)};".encode())
-    for module in (agents.network, agents.policy, model.joint, model.curve_planner):
+    for module in (agents.network, agents.policy, model.joint, model.curve_planner, rules):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(world.scenario.model_dump_json().encode())
     digest.update(world.products.weights_h.tobytes())

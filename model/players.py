@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from agents.strategy import Strategy, make_strategy
+from model.graph import interconnection_graph
 from model.options import RunOptions
+from model.settlement import SETTLEMENTS
 from protocols.base import Protocol
-from protocols.registry import make_protocol
+from protocols.landing import port_count
+from protocols.registry import make_protocol, protocol_class
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.schema import Scenario
 
@@ -37,3 +40,29 @@ def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Stra
             advice = did_you_mean(country, scenario.codes)
             raise ScenarioError(f"--strategy: no country '{country}'{advice}")
     return {c: make_strategy(named[c]) for c in scenario.codes if c in named}
+
+
+def check_rules(options: RunOptions, scenario: Scenario) -> None:
+    """Refuse a protocol or a settlement that is not made for the scenario.
+
+    Raises
+    ------
+    ScenarioError
+        If a country has more ports than the protocol knows, or the settlement values coalitions of
+        the countries of a network file.
+    PluginError
+        If there is no such protocol, mode or settlement.
+    """
+    graph = interconnection_graph(scenario)
+    several = [c for c in scenario.codes if port_count(graph, c) > 1]
+    if several and not protocol_class(options.protocol, options.mode).several_ports:
+        raise ScenarioError(
+            f"--protocol {options.protocol} is not made for countries whose interconnectors land "
+            f"at several places ({', '.join(several)}); choose bilateral_bids or consensus_admm"
+        )
+    settlement = SETTLEMENTS.load(options.settlement)
+    if scenario.settings.kind == "network" and settlement.values_coalitions:
+        raise ScenarioError(
+            f"--settlement {options.settlement} values coalitions, which is not made for "
+            "network files; choose another"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,23 +11,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pypsa
 
 from agents.planning import PypsaProblem
-from agents.problem import Plan
+from agents.problem import Plan, PlanningError
 from model import tables
 from model.engine import Tally
+from model.joint import TRADE
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
 from model.planner import planner
-from model.players import chosen_protocol, chosen_strategies
+from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.settlement import SETTLEMENTS, Settled, settle
 from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
+from pypsa_earth.results import in_words, write_results
+from scenarios.errors import ScenarioError
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -52,9 +57,14 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
     scenario = chosen_scenario(options)
     chosen_protocol(options)
     chosen_strategies(options, scenario)
-    SETTLEMENTS.load(options.settlement)
+    check_rules(options, scenario)
     records = RunRecords.create(options, scenario)
-    return _Run(records, reporter or Reporter()).carry_out()
+    try:
+        return _Run(records, reporter or Reporter()).carry_out()
+    except (PlanningError, ScenarioError):
+        if not records.steps:  # nothing was negotiated, so nothing is worth keeping
+            shutil.rmtree(records.path)
+        raise
 
 
 def resume(path: Path, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -93,6 +103,7 @@ class _Run:
         self.options: RunOptions = records.options
         self.reporter = reporter
         self.timings_s: dict[str, float] = dict(records.timings())
+        self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
         self._disclosure = pd.DataFrame()
 
@@ -160,7 +171,7 @@ class _Run:
 
     def _conclude(self, world: World, ledger: Ledger, status: str, note: str) -> dict[str, Any]:
         exchanges = {
-            "autarky": {c: np.zeros(len(world.snapshots)) for c in world.countries},
+            "autarky": {c: np.zeros_like(ledger.exchange_mw(c)) for c in world.countries},
             "negotiated": {c: ledger.exchange_mw(c) for c in world.countries},
         }
         flows = {"negotiated": ledger.flows_mw}
@@ -181,7 +192,7 @@ class _Run:
                 plans["autarky"],
                 plans["negotiated"],
                 status,
-                note,
+                "; ".join(filter(None, [note, *self._notes])),
                 planner_cost,
                 self._lower_bound_eur,
                 self._disclosure,
@@ -213,13 +224,15 @@ class _Run:
                 problem = world.problems[country]
                 plan = problem.solve(mw)
                 plans[case][country] = plan
-                prices.append(tables.prices_table(case, world, country, plan.price_eur_per_mwh, mw))
+                prices.append(tables.prices_table(case, world, country, plan))
                 if isinstance(problem, PypsaProblem):
                     solved[country] = problem.solved_network(mw)
                     capacities.append(tables.capacities_table(case, country, solved[country]))
             if case == "negotiated" and solved:
                 network = outcome_network(solved, world.graph, ledger)
                 network.export_to_netcdf(str(self.records.network_path))
+                if world.scenario.settings.kind == "network":
+                    self._write_network_results(world, ledger, network, solved)
         final = {
             "prices": pd.concat(prices, ignore_index=True),
             "flows": pd.concat(
@@ -232,6 +245,26 @@ class _Run:
         final["disclosure"] = self._disclosure
         self.records.write_final(final)
         return plans
+
+    def _write_network_results(
+        self,
+        world: World,
+        ledger: Ledger,
+        network: pypsa.Network,
+        solved: dict[str, pypsa.Network],
+    ) -> None:
+        """Write what users of a network file expect, and say what its lines could carry."""
+        with self._timed("power flow"):
+            carried = write_results(
+                self.records.path,
+                world.scenario,
+                network,
+                solved,
+                ledger.flows_mw,
+                {c: ledger.net_import_mw(c) for c in world.countries},
+                TRADE,
+            )
+        self._notes.append(in_words(carried))
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from model.ledger import Ledger
+from protocols.landing import port_of
 from protocols.plugins import Family
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ class Settlement(ABC):
         Name on the command line.
     discloses : str
         What countries must tell the settlement office, beyond what the protocol made public.
+    values_coalitions : bool
+        Whether it needs the value of every coalition.
     """
 
     name: ClassVar[str]
     discloses: ClassVar[str]
+    values_coalitions: ClassVar[bool] = False
 
     @abstractmethod
     def payments_eur(self, case: Settled) -> dict[str, float]:
@@ -93,12 +97,15 @@ class NodalPrice(Settlement):
     def payments_eur(self, case: Settled) -> dict[str, float]:
         """Sum over lines and snapshots of flow times mid price."""
         hours = case.world.products.weights_h
-        price = {c: plan.price_eur_per_mwh for c, plan in case.negotiated.items()}
         paid = dict.fromkeys(case.negotiated, 0.0)
         for a, b, data in case.world.graph.edges(data=True):
             for sender, receiver in ((a, b), (b, a)):
                 sent = np.maximum(case.ledger.flow_mw(sender, receiver), 0.0)
-                middle = (price[sender] + (1 - data["loss"]) * price[receiver]) / 2
+                here, there = (
+                    case.negotiated[c].price_at(port_of(case.world.graph, c, other))
+                    for c, other in ((sender, receiver), (receiver, sender))
+                )
+                middle = (here + (1 - data["loss"]) * there) / 2
                 money = float(hours @ (sent * middle))
                 paid[receiver] += money
                 paid[sender] -= money

@@ -127,12 +127,14 @@ def _country(world: World, result: Result, country: str) -> dict[str, Any]:
         "negotiated_cost_eur": negotiated.cost_eur,
         "payment_eur": result.ledger.payments_eur[country],
         "gain_eur": result.gains_eur[country],
-        "autarky_price_eur_per_mwh": float(np.average(autarky.price_eur_per_mwh, weights=weights)),
+        "autarky_price_eur_per_mwh": float(
+            np.average(autarky.mean_price_eur_per_mwh, weights=weights)
+        ),
         "negotiated_price_eur_per_mwh": float(
-            np.average(negotiated.price_eur_per_mwh, weights=weights)
+            np.average(negotiated.mean_price_eur_per_mwh, weights=weights)
         ),
         "disclosed_share": _disclosed_share(result.disclosure, country),
-        "net_import_twh": float(hours @ result.ledger.exchange_mw(country)) / MWH_PER_TWH,
+        "net_import_twh": float(hours @ result.ledger.net_import_mw(country)) / MWH_PER_TWH,
     }
 
 
@@ -185,7 +187,7 @@ def _uses(path: str, a: str, b: str) -> bool:
 
 def _residuals(world: World, result: Result) -> dict[str, float]:
     ledger = result.ledger
-    total = sum(ledger.exchange_mw(c) for c in world.countries)
+    total = sum(ledger.net_import_mw(c) for c in world.countries)
     for a, b, data in world.graph.edges(data=True):
         total = total + data["loss"] * np.abs(ledger.flow_mw(a, b))
     return {

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pypsa
 
-from agents.network import DISPOSAL, SHEDDING
+from agents.network import DISPOSAL
+from agents.problem import Plan
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel, StepRecord
 from model.world import World
+from pypsa_earth.shedding import SHEDDING_CARRIERS
 
 
 def step_tables(
@@ -114,6 +116,8 @@ def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
 
 def flows_table(case: str, world: World, flows_mw: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Net flows of one case."""
+    if not flows_mw:
+        return pd.DataFrame(columns=["case", "interconnector", "snapshot", "weight_h", "flow_mw"])
     return pd.concat(
         [
             pd.DataFrame(
@@ -131,18 +135,16 @@ def flows_table(case: str, world: World, flows_mw: Mapping[str, np.ndarray]) -> 
     )
 
 
-def prices_table(
-    case: str, world: World, country: str, price: np.ndarray, exchange_mw: np.ndarray
-) -> pd.DataFrame:
-    """Marginal prices and exchange of one country in one case."""
+def prices_table(case: str, world: World, country: str, plan: Plan) -> pd.DataFrame:
+    """Marginal prices and exchange of one country in one case; ports averaged and added up."""
     return pd.DataFrame(
         {
             "case": case,
             "country": country,
             "snapshot": world.snapshots,
             "weight_h": world.products.weights_h,
-            "price_eur_per_mwh": price,
-            "exchange_mw": exchange_mw,
+            "price_eur_per_mwh": plan.mean_price_eur_per_mwh,
+            "exchange_mw": plan.exchange_mw.reshape(plan.ports, -1).sum(axis=0),
         }
     )
 
@@ -158,7 +160,7 @@ def capacities_table(case: str, country: str, n: pypsa.Network) -> pd.DataFrame:
             if carrier == DISPOSAL:
                 continue
             built = (units.p_nom_opt - units.p_nom)[units.p_nom_extendable].sum()
-            limit = 0.0 if carrier == SHEDDING else units.p_nom_opt.sum()
+            limit = 0.0 if carrier in SHEDDING_CARRIERS else units.p_nom_opt.sum()
             rows.append(
                 {
                     "case": case,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import networkx as nx
@@ -13,16 +13,20 @@ import pypsa
 from agents.curve_problem import CurveProblem
 from agents.network import country_network
 from agents.planning import PypsaProblem
-from agents.policy import PolicyInForce, policy_in_force
+from agents.policy import Policy, PolicyInForce, policy_in_force
 from agents.problem import PlanningProblem
 from model.graph import interconnection_graph
 from model.options import RunOptions
 from model.reporting import Reporter
 from protocols.products import Products, make_products
+from pypsa_earth.names import is_network_file
+from pypsa_earth.scenario import axis_of_network, country_parts, network_scenario
 from scenarios.loader import load_scenario
 from scenarios.profiles import synthesise
 from scenarios.schema import Scenario
 from scenarios.time_axis import TimeAxis, build_time_axis
+
+Ports = Sequence[Mapping[str, float]]
 
 
 @dataclass
@@ -39,7 +43,7 @@ class World:
         One per country; handed to the agents, who keep them private.
     networks : dict of str to pypsa.Network
         Networks behind the problems; empty for cost curves.
-    policies : dict of str to PolicyInForce
+    policies : dict of str to Policy
     """
 
     scenario: Scenario
@@ -48,7 +52,7 @@ class World:
     snapshots: pd.Index
     problems: dict[str, PlanningProblem] = field(default_factory=dict)
     networks: dict[str, pypsa.Network] = field(default_factory=dict)
-    policies: dict[str, PolicyInForce] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
 
     @property
     def countries(self) -> tuple[str, ...]:
@@ -69,6 +73,8 @@ def chosen_scenario(options: RunOptions) -> Scenario:
         value = getattr(options, key)
         if value is not None:
             overrides[key] = value
+    if is_network_file(options.scenario):
+        return network_scenario(options.scenario, overrides, options.countries)
     return load_scenario(options.scenario, overrides=overrides, countries=options.countries)
 
 
@@ -83,6 +89,8 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
     """
     if scenario.settings.kind == "cost_curves":
         return _curve_world(scenario)
+    if scenario.settings.kind == "network":
+        return _network_world(scenario, solver, reporter)
     fleets, axis = build_fleets(scenario, reporter)
     products = make_products(
         scenario.settings.products,
@@ -135,15 +143,48 @@ def build_fleets(scenario: Scenario, reporter: Reporter) -> tuple[Fleets, TimeAx
 
 def pypsa_problems(
     networks: Mapping[str, pypsa.Network],
-    policies: Mapping[str, PolicyInForce],
+    policies: Mapping[str, Policy],
     products: Products,
     solver: str,
+    ports: Mapping[str, Ports] | None = None,
 ) -> dict[str, PlanningProblem]:
-    """Hot problems of all countries."""
+    """Hot problems of all countries; ``ports`` where exchange enters, if not at the one bus."""
     return {
-        country: PypsaProblem(country, n, products.shape, policies[country], solver)
+        country: PypsaProblem(
+            country,
+            n,
+            products.shape,
+            policies[country],
+            solver,
+            ports=None if ports is None else ports[country],
+        )
         for country, n in networks.items()
     }
+
+
+def _network_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
+    """World of the countries of a network file."""
+    reporter.phase("splitting the network", len(scenario.codes))
+    parts = country_parts(scenario)
+    snapshots, hours = parts[scenario.codes[0]].time
+    axis = axis_of_network(snapshots, hours)
+    settings = scenario.settings
+    products = make_products(
+        settings.products,
+        axis.slice_labels(settings.slices).to_numpy(),
+        axis.tou_labels().to_numpy(),
+        hours,
+    )
+    world = World(scenario, interconnection_graph(scenario), products, snapshots)
+    ports: dict[str, Ports] = {}
+    for country, part in parts.items():
+        reporter.advance(country)
+        world.networks[country] = part.network
+        world.policies[country] = part.rules
+        # A country without neighbours still has a price: where its load is.
+        ports[country] = world.graph.nodes[country].get("ports") or [part.load_shares()]
+    world.problems = pypsa_problems(world.networks, world.policies, products, solver, ports)
+    return world
 
 
 def _curve_world(scenario: Scenario) -> World:

@@ -110,6 +110,9 @@ class Protocol(ABC):
         Private knowledge that its messages give away, in a few words.
     operator : bool
         Whether there is a market operator, whom every country may write to and be written by.
+    several_ports : bool
+        Whether it works where a country's interconnectors land at several ports; see
+        :mod:`protocols.landing`.
     """
 
     name: ClassVar[str]
@@ -119,6 +122,7 @@ class Protocol(ABC):
     valuation: ClassVar[Valuation] = "duals"
     step_share: float = 0.2
     operator: ClassVar[bool] = False
+    several_ports: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, market: Market) -> Conversation:

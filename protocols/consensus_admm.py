@@ -119,6 +119,7 @@ class ConsensusAdmm(Protocol):
 
     name = "consensus_admm"
     valuation = "duals"
+    several_ports = True
     discloses = "price of every product, to neighbours; one cost change for each check"
 
     def run(self, market: Market) -> Conversation:

@@ -13,7 +13,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from protocols.evidence import Evidence, MarginalValue, Saving, slopes_of_response
-from protocols.public import BorderPrices, PublicLedger, border_prices, change_mw, wheeling_eur
+from protocols.public import (
+    BorderPrices,
+    PublicLedger,
+    border_prices,
+    net_change_mw,
+    wheeling_eur,
+)
 
 Act = Literal["call", "propose", "counter", "accept", "reject", "inform", "award"]
 # Gives the turn to a country. It is the market's clock, knows nothing and carries nothing private.
@@ -222,9 +228,8 @@ class Limit(Body):
         if not isinstance(question, LimitCall):
             return ()
         legs = tuple((leg.path, np.asarray(leg.mw)) for leg in question.legs)
-        mw = ledger.products.average(change_mw(sender, legs, ledger))
         saved = wheeling_eur(sender, legs, ledger) - self.amount_eur
-        return (Saving(mw, saved, saved),)
+        return (Saving(net_change_mw(sender, legs, ledger), saved, saved),)
 
 
 @dataclass(frozen=True)

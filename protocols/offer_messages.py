@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols.evidence import Evidence, Saving
 from protocols.messages import Body, Leg, Trade
-from protocols.public import PublicLedger, change_mw, wheeling_eur
+from protocols.public import PublicLedger, net_change_mw, wheeling_eur
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,6 @@ def _saving(
 ) -> Saving:
     """Bounds of what a bundle saves before wheeling charges, from bounds after them."""
     moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
-    mw = ledger.products.average(change_mw(sender, moved, ledger))
+    mw = net_change_mw(sender, moved, ledger)
     charges = wheeling_eur(sender, moved, ledger)
     return Saving(mw, least_eur + charges, most_eur + charges)

@@ -168,6 +168,7 @@ class PairwiseBundles(Protocol):
 
     progress_in: ClassVar[str]
     valuation = "duals"
+    several_ports = True
 
     def run(self, market: Market) -> Conversation:
         """One step: every pair that does not rest talks once."""

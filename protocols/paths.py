@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import networkx as nx
 
+from protocols.landing import is_neutral
+
 Path = tuple[str, ...]
 
 
@@ -14,13 +16,15 @@ def trading_paths(graph: nx.Graph, max_hops: int) -> list[Path]:
     """All simple paths of at most ``max_hops`` interconnectors, each once, shortest first.
 
     A path starts at whichever end comes first in the graph; the other direction is its reverse.
+    Paths that would use a transit country's own grid are left out.
     """
     order = {country: i for i, country in enumerate(graph.nodes)}
     paths: list[Path] = []
     for a in graph.nodes:
         for b in graph.nodes:
             if order[a] < order[b]:
-                paths.extend(tuple(p) for p in nx.all_simple_paths(graph, a, b, cutoff=max_hops))
+                simple = (tuple(p) for p in nx.all_simple_paths(graph, a, b, cutoff=max_hops))
+                paths.extend(path for path in simple if is_neutral(graph, path))
     return sorted(paths, key=lambda p: (len(p), [order[c] for c in p]))
 
 

@@ -325,6 +325,7 @@ class PrototypeBids(Protocol):
     discloses: ClassVar[str] = "energy budgets, both marginal costs"
     promises_no_loss: ClassVar[bool] = False
     valuation: ClassVar[Valuation] = "perturbation"
+    several_ports: ClassVar[bool] = True
 
     def __init__(
         self,

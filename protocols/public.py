@@ -19,7 +19,11 @@ class Effect(Typing):
 
     @property
     def exchange_mw(self) -> dict[str, np.ndarray]:
-        """Change of net import by country, MW per snapshot."""
+        """Change of net import by country, MW per snapshot of every port."""
+
+    @property
+    def delivered_mw(self) -> np.ndarray:
+        """What arrives at the end of the path, MW per snapshot."""
 
 
 class PublicLedger(Typing):
@@ -30,7 +34,13 @@ class PublicLedger(Typing):
         """Products of the market."""
 
     def exchange_mw(self, country: str) -> np.ndarray:
-        """Net import of a country, MW per snapshot."""
+        """Net import of a country, MW per snapshot of every port."""
+
+    def net_import_mw(self, country: str) -> np.ndarray:
+        """Net import of a country, its ports added up, MW per snapshot."""
+
+    def port_of(self, country: str, neighbour: str) -> int:
+        """Port of a country at which the interconnector to a neighbour lands."""
 
     def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
         """Changes that a delivery along a path makes."""
@@ -101,7 +111,7 @@ def arriving_share(path: tuple[str, ...], ledger: PublicLedger) -> np.ndarray:
     """MW that arrive at the end of a path per MW sent, at present flows (shape: products)."""
     little_mw = LITTLE * (ledger.capacity_mw(path) or 1.0)
     effect = ledger.effect(path, np.full(len(ledger.products), little_mw))
-    return ledger.products.average(effect.exchange_mw[path[-1]]) / little_mw
+    return ledger.products.average(effect.delivered_mw) / little_mw
 
 
 def wheeling_eur(
@@ -118,8 +128,23 @@ def wheeling_eur(
 def change_mw(
     country: str, legs: Iterable[tuple[tuple[str, ...], np.ndarray]], ledger: PublicLedger
 ) -> np.ndarray:
-    """Change of a country's net import by a bundle, MW per snapshot; legs are (path, MW)."""
+    """Change of a country's net import by a bundle; legs are (path, MW per product).
+
+    MW per snapshot of every port of the country.
+    """
     total = np.zeros_like(ledger.exchange_mw(country))
     for path, mw in legs:
         total = total + ledger.effect(path, mw).exchange_mw[country]
     return total
+
+
+def net_change_mw(
+    country: str, legs: Iterable[tuple[tuple[str, ...], np.ndarray]], ledger: PublicLedger
+) -> np.ndarray:
+    """Change of a country's net import by a bundle, its ports added up, MW of each product.
+
+    Mean over each product's delivery.
+    """
+    change = change_mw(country, legs, ledger)
+    total: np.ndarray = change.reshape(-1, len(ledger.products.weights_h)).sum(axis=0)
+    return ledger.products.average(total)

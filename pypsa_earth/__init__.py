@@ -1,1 +1,1 @@
-"""Networks in and out: PyPSA and PyPSA-Earth files as scenarios (to come)."""
+"""PyPSA and PyPSA-Earth networks in and out: read, check, split by country, write back."""

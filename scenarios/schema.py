@@ -234,13 +234,36 @@ class PolicySwitches(Row):
     self_sufficiency: bool = False
 
 
+class NetworkFile(Row):
+    """The PyPSA network a scenario of kind ``network`` is read from, and how it is read.
+
+    ``window`` names the snapshots kept: empty for all, ``168`` for the first so many, ``24:192``
+    for positions, ``2013-07-01..2013-07-07`` for days. ``weights`` says what becomes of the hours
+    that snapshots stand for: ``auto`` keeps the sum of the file when time is cut, ``rescale``
+    makes it 8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
+    are shared out, ``transmission_limit`` what becomes of a limit on grid expansion, ``national``
+    names a YAML file of national values. ``load_shedding`` is ``auto`` (that of the file, else
+    added at the price its configuration names), ``off``, or a price in EUR/MWh.
+    """
+
+    path: str
+    sha256: str
+    window: str = ""
+    weights: Literal["auto", "rescale", "keep"] = "auto"
+    co2: Literal["load", "none", "national"] = "load"
+    transmission_limit: Literal["scale", "drop"] = "scale"
+    load_shedding: str = "auto"
+    national: str = ""
+
+
 class Settings(Row):
     """The scalar part of ``scenario.yaml``; every field can be changed with ``--set``."""
 
     name: str
     title: str
     description: str = ""
-    kind: Literal["pypsa", "cost_curves"] = "pypsa"
+    kind: Literal["pypsa", "cost_curves", "network"] = "pypsa"
+    network: NetworkFile | None = None
     year: int = 2030
     seed: int = 2030
     resolution: str = "12w3h"
@@ -263,12 +286,24 @@ class Settings(Row):
     hours_per_snapshot: Positive = 1.0  # teaching scenarios only
 
 
+class Branch(Row):
+    """The lines and links of a network file between two buses, part of an interconnector.
+
+    ``share`` of the interconnector's flow goes over it, whatever the direction.
+    """
+
+    bus_a: str
+    bus_b: str
+    share: Share
+
+
 class Interconnector(Row):
     """Edge of the interconnection graph: all lines in service between two countries.
 
     ``country_a < country_b`` alphabetically. Limits at the sending end in MW; the importer
     receives ``(1 - loss)`` times what was sent; a transit country that receives over this edge
-    and passes on earns ``wheeling_eur_per_mwh`` for every MWh that the exporter sent.
+    and passes on earns ``wheeling_eur_per_mwh`` for every MWh that the exporter sent. ``branches``
+    say where in the two countries it lands; without them it joins two countries of one bus each.
     """
 
     country_a: Code
@@ -277,6 +312,7 @@ class Interconnector(Row):
     b_to_a_mw: NonNegative
     loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
     wheeling_eur_per_mwh: NonNegative = 0.0
+    branches: tuple[Branch, ...] = ()
 
     @property
     def name(self) -> str:

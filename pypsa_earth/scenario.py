@@ -1,0 +1,278 @@
+"""A network file as a scenario: what the rest of the program needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pypsa
+from pydantic import ValidationError
+
+from pypsa_earth import shedding
+from pypsa_earth.branches import cross_border, interconnectors, is_solved
+from pypsa_earth.carriers import define_carriers
+from pypsa_earth.check import Report, check
+from pypsa_earth.countries import country_of_bus, is_electric, load_mwh
+from pypsa_earth.national import read_national
+from pypsa_earth.options import FileOptions, file_options
+from pypsa_earth.read import file_hash, find_network, load_network
+from pypsa_earth.split import CountryPart, national_rules, split
+from scenarios.errors import ScenarioError, explain_unknown
+from scenarios.interconnectors import change_interconnectors
+from scenarios.overrides import CellChange
+from scenarios.schema import Country, NetworkFile, Scenario, Settings
+from scenarios.tables import explain
+from scenarios.time_axis import Resolution, TimeAxis
+from scenarios.yaml_file import parse_value
+
+__all__ = [
+    "axis_of_network",
+    "country_parts",
+    "inspected",
+    "network_scenario",
+    "source_of",
+]
+
+# Settings that mean something for a network file; costs, demand and the like are in the file.
+SETTINGS = ("products", "slices", "seed", "wheeling_eur_per_mwh", "strategies", "title")
+_BLOCKS_H = (1, 2, 3, 4, 6, 8, 12, 24)
+
+
+def network_scenario(
+    path: str | Path,
+    overrides: Mapping[str, object] | None = None,
+    countries: Sequence[str] | None = None,
+) -> Scenario:
+    """Describe a network file as a scenario.
+
+    Parameters
+    ----------
+    path : str or Path
+    overrides : mapping of str to value
+        ``network.<key>`` (see :class:`scenarios.schema.NetworkFile`), ``interconnectors.A-B.<key>``
+        and the settings in :data:`SETTINGS`.
+    countries : sequence of str, optional
+        Countries that take part; all by default.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be used, with the first reason.
+    """
+    file = find_network(path)
+    source, settings, changes = _sort(file, overrides or {})
+    n, report = inspected(source, countries)
+    report.refuse(file)
+    chosen = list(countries) if countries else sorted(set(country_of_bus(n)))
+    edges = interconnectors(
+        cross_border(n), chosen, float(settings.pop("wheeling_eur_per_mwh", 0.0))
+    )
+    price = _shedding_price(source, n)
+    hours = n.snapshot_weightings.objective
+    made = {
+        "name": _plain_name(file),
+        "title": str(settings.pop("title", f"{file.stem}, {len(chosen)} countries")),
+        "description": str(n.name),
+        "kind": "network",
+        "network": source,
+        "year": pd.DatetimeIndex(n.snapshots)[0].year,
+        "resolution": f"{_block_h(n.snapshots)}h",
+        "products": "hourly",
+        "value_of_lost_load_eur_per_mwh": price or shedding.DEFAULT_PRICE_EUR_PER_MWH,
+        "snapshots": len(hours),
+        **settings,
+    }
+    try:
+        return Scenario(
+            settings=Settings.model_validate(made),
+            countries=tuple(_country(n, code, file) for code in chosen),
+            interconnectors=change_interconnectors(edges, changes),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ScenarioError(f"--set {key}: {explain(first, key)}") from None
+
+
+def source_of(path: str | Path, overrides: Mapping[str, object]) -> NetworkFile:
+    """Which file is read, and how, of all that was asked for."""
+    return _sort(find_network(path), overrides)[0]
+
+
+def country_parts(scenario: Scenario) -> dict[str, CountryPart]:
+    """Networks and rules of the countries of a scenario that describes a network file.
+
+    Each has load shedding and, where its interconnectors land, disposal at the same price, unless
+    ``load_shedding`` is off.
+
+    Raises
+    ------
+    ScenarioError
+        If the file has changed since the scenario was made.
+    """
+    source = scenario.settings.network
+    assert source is not None
+    file = find_network(source.path)
+    if file_hash(file) != source.sha256:
+        raise ScenarioError("the network file has changed since the run began", file=file)
+    n, _ = inspected(source, scenario.codes)
+    options = file_options(n, file)
+    rules = national_rules(
+        n,
+        options,
+        co2=source.co2,
+        transmission_limit=source.transmission_limit,
+        values=read_national(source.national),
+    )
+    price = _shedding_price(source, n)
+    exchange = sum(e.a_to_b_mw + e.b_to_a_mw for e in scenario.interconnectors)
+    bound = shedding.bound_mw(n, exchange)
+    shedding.limit(n, bound)
+    if price is not None and source.load_shedding != "off":
+        shedding.add_shedding(n, price, bound)
+    parts = {}
+    for country, network in split(n, scenario.codes).items():
+        if price is not None:
+            shedding.add_disposal(network, _landing_buses(scenario, country), price, bound)
+        parts[country] = CountryPart(country, network, rules[country])
+    return parts
+
+
+def inspected(
+    source: NetworkFile, countries: Sequence[str] | None = None
+) -> tuple[pypsa.Network, Report]:
+    """Read a network as its options say and check it; units and availabilities made regular."""
+    file = find_network(source.path)
+    n = load_network(file, source.window, source.weights)
+    options = file_options(n, file)
+    national = read_national(source.national)
+    report = check(n, options, countries, national)
+    if not report.errors:
+        shedding.normalise(n)
+        define_carriers(n)
+        if not is_solved(n):
+            _clip(n, options)
+        if source.load_shedding == "off":
+            n.remove("Generator", shedding.shedding_generators(n))
+    return n, report
+
+
+def axis_of_network(snapshots: pd.Index, weights_h: np.ndarray) -> TimeAxis:
+    """Time axis of a network's own snapshots."""
+    times = pd.DatetimeIndex(snapshots)
+    block_h = _block_h(times)
+    hours = pd.date_range(times[0].normalize(), times[-1] + pd.Timedelta(hours=block_h), freq="h")
+    return TimeAxis(
+        resolution=Resolution.parse(f"{block_h}h"),
+        hours=hours,
+        chosen_hours=hours,
+        snapshots=times,
+        weights_h=pd.Series(weights_h, index=times, name="weight_h"),
+        block_of_hour=pd.Series(dtype=object),
+        period=pd.Series(0, index=times, name="period"),
+        repetition=1.0,
+    )
+
+
+def _sort(
+    file: Path, overrides: Mapping[str, object]
+) -> tuple[NetworkFile, dict[str, Any], list[CellChange]]:
+    """Sort changes into the network's options, settings and interconnectors."""
+    options: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    changes = []
+    names = [name for name in NetworkFile.model_fields if name not in ("path", "sha256")]
+    known = [f"network.{name}" for name in names]
+    for key, value in overrides.items():
+        parts = key.split(".")
+        if parts[0] == "network" and len(parts) == 2 and key in known:
+            options[parts[1]] = str(value)
+        elif parts[0] == "interconnectors" and len(parts) == 3:
+            changes.append(CellChange(parts[0], parts[1], parts[2], value))
+        elif len(parts) == 1 and parts[0] in SETTINGS:
+            settings[key] = parse_value(value) if isinstance(value, str) else value
+        else:
+            advice = explain_unknown(key, [*known, *SETTINGS])
+            raise ScenarioError(f"--set {key}: not an option of a network file{advice}")
+    try:
+        source = NetworkFile(path=str(file.resolve()), sha256=file_hash(file), **options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ScenarioError(f"--set network.{first['loc'][0]}: {first['msg']}") from None
+    _check_price(source.load_shedding)
+    return source, settings, changes
+
+
+def _check_price(text: str) -> None:
+    if text in ("auto", "off"):
+        return
+    try:
+        if float(text) > 0:
+            return
+    except ValueError:
+        pass
+    raise ScenarioError(f"--set network.load_shedding={text}: give auto, off or a price in EUR/MWh")
+
+
+def _shedding_price(source: NetworkFile, n: pypsa.Network) -> float | None:
+    """Price of shed load, EUR/MWh; None if nothing is shed."""
+    if source.load_shedding == "off":
+        return None
+    own = shedding.price_eur_per_mwh(n)
+    if source.load_shedding != "auto":
+        return max(float(source.load_shedding), own or 0.0)
+    named = file_options(n, source.path).shedding_eur_per_mwh
+    return own or named or shedding.DEFAULT_PRICE_EUR_PER_MWH
+
+
+def _clip(n: pypsa.Network, options: FileOptions) -> None:
+    """Small availabilities and inflows count as zero, as when PyPSA-Earth solves."""
+    if options.clip <= 0:
+        return
+    for dynamic, attribute in (
+        (n.generators_t, "p_max_pu"),
+        (n.generators_t, "p_min_pu"),
+        (n.storage_units_t, "inflow"),
+    ):
+        dynamic[attribute] = dynamic[attribute].where(dynamic[attribute] > options.clip, 0.0)
+
+
+def _landing_buses(scenario: Scenario, country: str) -> list[str]:
+    buses = set()
+    for edge in scenario.interconnectors:
+        for branch in edge.branches:
+            if edge.country_a == country:
+                buses.add(branch.bus_a)
+            if edge.country_b == country:
+                buses.add(branch.bus_b)
+    return sorted(buses)
+
+
+def _country(n: pypsa.Network, code: str, file: Path) -> Country:
+    """Where a country is: its buses, weighted by load."""
+    own = n.buses[(country_of_bus(n) == code) & is_electric(n)]
+    weight = load_mwh(n).reindex(own.index).fillna(0.0).to_numpy() + 1e-9
+    x, y = float(own.x @ weight / weight.sum()), float(own.y @ weight / weight.sum())
+    on_earth = abs(x) <= 180 and abs(y) <= 90
+    return Country(
+        country=code,
+        name=code,
+        latitude=y if on_earth else 0.0,
+        longitude=x if on_earth else 0.0,
+        source=file.name,
+    )
+
+
+def _block_h(snapshots: pd.Index) -> int:
+    """Hours of a block, one if they differ."""
+    times = pd.DatetimeIndex(snapshots)
+    steps = set(np.diff(times.to_numpy()) / np.timedelta64(1, "h")) if len(times) > 1 else {1.0}
+    step = int(next(iter(steps))) if len(steps) == 1 else 1
+    return step if step in _BLOCKS_H else 1
+
+
+def _plain_name(file: Path) -> str:
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in file.stem)
