@@ -130,8 +130,10 @@ def test_nobody_is_forced(solution: Solution) -> None:
     assert choose(np.array([[0.0, 0.0]]), solution) is None
 
 
+# Nothing, or an amount whose product with others cannot underflow.
+gain = st.just(0.0) | st.floats(1e-6, 100)
 utilities = st.integers(2, 4).flatmap(
-    lambda n: st.lists(st.lists(st.floats(0, 100), min_size=n, max_size=n), min_size=1, max_size=12)
+    lambda n: st.lists(st.lists(gain, min_size=n, max_size=n), min_size=1, max_size=12)
 )
 
 
