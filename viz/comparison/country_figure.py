@@ -1,0 +1,83 @@
+"""Gains by country under every treatment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from viz.chart import SIZE, new_drawing, on_colour, scale_colour
+from viz.drawing import Box, Drawing, Lines, Text, text_width, words
+from viz.numbers import number
+
+_CELL, _ROW = 62.0, 40.0
+# What less is rounding in an account of millions.
+_NOTHING_MEUR = 1e-6
+
+
+def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
+    """A cell a treatment and country: mean gain over draws, and below it the worst draw's.
+
+    Colour is the country's share of the treatment's gain. A red frame means that the country loses
+    in some draw.
+
+    Parameters
+    ----------
+    countries : DataFrame
+        From :func:`viz.comparison.tables.country_table`.
+    order : list of str
+        Treatments from top to bottom.
+    """
+    title = "Gains by country"
+    if countries.empty:
+        return words(520, 120, title, "No run ended with gains.")
+    rows = [name for name in order if name in set(countries["treatment"])]
+    means = countries.pivot_table("mean_gain_meur", "treatment", "country").loc[rows]
+    worst = countries.pivot_table("worst_gain_meur", "treatment", "country").loc[rows]
+    codes = list(means.mean().sort_values(ascending=False).index)
+    left = 26 + max(text_width(name, SIZE) for name in rows)
+    top = 66.0
+    height = top + _ROW * len(rows) + 34
+    unit = "M EUR a year; mean over draws, below it the worst draw"
+    width = max(left + _CELL * len(codes) + 14, 190 + text_width(unit, SIZE))
+    drawing = new_drawing(width, height, title, unit)
+    for column, code in enumerate(codes):
+        x = left + _CELL * (column + 0.5)
+        drawing.add(Text(x, top - 14, str(code), SIZE, "middle", bold=True))
+    decimals = 1 if means.abs().max().max() >= 10 else 3
+    for row, name in enumerate(rows):
+        y = top + _ROW * row
+        drawing.add(Text(left - 10, y + 0.5 * _ROW, name, SIZE, "end"))
+        total = float(means.loc[name].clip(lower=0).sum()) or 1.0
+        for column, code in enumerate(codes):
+            value, least = float(means.loc[name, code]), float(worst.loc[name, code])
+            place = left + _CELL * column, y
+            _draw_cell(drawing, place, value, least, value / total, decimals, f"{name}, {code}")
+    text = "colour: share of the gain of all; red frame: loses in some draw"
+    drawing.add(Text(left, height - 16, text, SIZE, fill="muted"))
+    return drawing
+
+
+def _draw_cell(
+    drawing: Drawing,
+    place: tuple[float, float],
+    value: float,
+    least: float,
+    share: float,
+    decimals: int,
+    what: str,
+) -> None:
+    x, y = place
+    # Few countries take more than half; the root spreads the small shares.
+    depth = max(share, 0.0) ** 0.5
+    tip = f"{what}: {number(value, 3)} M EUR/a, at worst {number(least, 3)}"
+    drawing.add(
+        Box(x + 1, y + 1, _CELL - 2, _ROW - 2, scale_colour(depth), tip=tip, data={"cell": what})
+    )
+    ink = on_colour(depth)
+    middle = x + 0.5 * _CELL
+    drawing.add(Text(middle, y + 14, number(value, decimals), SIZE, "middle", ink))
+    drawing.add(Text(middle, y + 28, number(least, decimals), 10, "middle", ink))
+    if least < -_NOTHING_MEUR:
+        a, b, c, d = x + 2, y + 2, x + _CELL - 2, y + _ROW - 2
+        frame = np.array([(a, b), (c, b), (c, d), (a, d)])
+        drawing.add(Lines((frame,), None, "limit", 2.0, data={"loses": what}))
