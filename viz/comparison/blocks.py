@@ -8,6 +8,7 @@ variant and seed. A run of a country that alone deviates from the others' strate
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,14 +127,20 @@ def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
     parts = runs[["protocol", "products", "strategy", "settlement", "variant", "seed"]].assign(
         settings=[settings for settings, _ in changes], scenario=[of for _, of in changes]
     )
-    varied = [name for name in _DISTINCTIONS if len(set(parts[name])) > 1]
-    return runs.assign(
-        treatment=[
-            " ".join([_short(row["protocol"]), *(row[name] for name in varied if row[name])])
-            for row in _rows(parts)
-        ],
-        block=_block_names(parts),
-    )
+    return runs.assign(treatment=_names(parts, _DISTINCTIONS), block=_block_names(parts))
+
+
+def rule_names(table: pd.DataFrame) -> list[str]:
+    """Name of each row's protocol with what else differs; for tables on incentives."""
+    return _names(table, ("products", "settlement", "changes"))
+
+
+def _names(parts: pd.DataFrame, distinctions: Sequence[str]) -> list[str]:
+    varied = [name for name in distinctions if len(set(parts[name])) > 1]
+    return [
+        " ".join([_short(row["protocol"]), *(row[name] for name in varied if row[name])])
+        for row in _rows(parts)
+    ]
 
 
 def _short(protocol: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,6 @@ from viz.drawing import Box, Drawing, Lines, Text, text_width, words
 from viz.numbers import number
 
 _CELL, _ROW = 62.0, 40.0
-# What less is rounding in an account of millions.
-_NOTHING_MEUR = 1e-6
 
 
 def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
@@ -33,6 +33,8 @@ def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
     rows = [name for name in order if name in set(countries["treatment"])]
     means = countries.pivot_table("mean_gain_meur", "treatment", "country").loc[rows]
     worst = countries.pivot_table("worst_gain_meur", "treatment", "country").loc[rows]
+    losing = countries[countries["blocks_losing"] > 0]
+    loses = set(zip(losing["treatment"], losing["country"], strict=True))
     codes = list(means.mean().sort_values(ascending=False).index)
     left = 26 + max(text_width(name, SIZE) for name in rows)
     top = 66.0
@@ -47,37 +49,41 @@ def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
     for row, name in enumerate(rows):
         y = top + _ROW * row
         drawing.add(Text(left - 10, y + 0.5 * _ROW, name, SIZE, "end"))
-        total = float(means.loc[name].clip(lower=0).sum()) or 1.0
+        mean_of = means.loc[name, codes].to_numpy(dtype=float)
+        worst_of = worst.loc[name, codes].to_numpy(dtype=float)
+        total = float(mean_of.clip(0).sum()) or 1.0
         for column, code in enumerate(codes):
-            value, least = float(means.loc[name, code]), float(worst.loc[name, code])
+            value, least = float(mean_of[column]), float(worst_of[column])
             place = left + _CELL * column, y
-            _draw_cell(drawing, place, value, least, value / total, decimals, f"{name}, {code}")
+            cell = _Cell(f"{name}, {code}", value, least, value / total, (name, code) in loses)
+            _draw_cell(drawing, place, cell, decimals)
     text = "colour: share of the gain of all; red frame: loses in some draw"
     drawing.add(Text(left, height - 16, text, SIZE, fill="muted"))
     return drawing
 
 
-def _draw_cell(
-    drawing: Drawing,
-    place: tuple[float, float],
-    value: float,
-    least: float,
-    share: float,
-    decimals: int,
-    what: str,
-) -> None:
+@dataclass(frozen=True)
+class _Cell:
+    """A country under a treatment, M EUR/a, and its share of the treatment's gain."""
+
+    what: str
+    mean: float
+    worst: float
+    share: float
+    loses: bool
+
+
+def _draw_cell(drawing: Drawing, place: tuple[float, float], cell: _Cell, decimals: int) -> None:
     x, y = place
     # Few countries take more than half; the root spreads the small shares.
-    depth = max(share, 0.0) ** 0.5
-    tip = f"{what}: {number(value, 3)} M EUR/a, at worst {number(least, 3)}"
-    drawing.add(
-        Box(x + 1, y + 1, _CELL - 2, _ROW - 2, scale_colour(depth), tip=tip, data={"cell": what})
-    )
-    ink = on_colour(depth)
+    depth = max(cell.share, 0.0) ** 0.5
+    tip = f"{cell.what}: {number(cell.mean, 3)} M EUR/a, at worst {number(cell.worst, 3)}"
+    fill, ink, data = scale_colour(depth), on_colour(depth), {"cell": cell.what}
+    drawing.add(Box(x + 1, y + 1, _CELL - 2, _ROW - 2, fill, tip=tip, data=data))
     middle = x + 0.5 * _CELL
-    drawing.add(Text(middle, y + 14, number(value, decimals), SIZE, "middle", ink))
-    drawing.add(Text(middle, y + 28, number(least, decimals), 10, "middle", ink))
-    if least < -_NOTHING_MEUR:
+    drawing.add(Text(middle, y + 14, number(cell.mean, decimals), SIZE, "middle", ink))
+    drawing.add(Text(middle, y + 28, number(cell.worst, decimals), 10, "middle", ink))
+    if cell.loses:
         a, b, c, d = x + 2, y + 2, x + _CELL - 2, y + _ROW - 2
         frame = np.array([(a, b), (c, b), (c, d), (a, d)])
-        drawing.add(Lines((frame,), None, "limit", 2.0, data={"loses": what}))
+        drawing.add(Lines((frame,), None, "limit", 2.0, data={"loses": cell.what}))

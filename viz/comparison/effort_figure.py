@@ -130,8 +130,6 @@ def _course(steps: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
 def _percent_range(percent: np.ndarray) -> tuple[float, float]:
     """Axis that holds the values, from zero unless all lie far above it."""
     low, high = float(percent.min()), max(float(percent.max()), 0.0)
-    if low >= 0:
-        low = 0.0 if low < 45 else math.floor(low / 10) * 10 - 5.0
-    else:
-        low = 1.05 * low
-    return low, max(high, 100.0 if high > 60 else 0.0) * 1.02 + 0.5
+    if low < 45:
+        return 1.05 * min(low, 0.0), max(high, 100.0 if high > 60 else 0.0) * 1.02 + 0.5
+    return math.floor(low / 10) * 10 - 5.0, max(high, 100.0) * 1.02 + 0.5

@@ -45,7 +45,7 @@ def draw_mark(
     tip: str = "",
     data: Mapping[str, str] | None = None,
 ) -> None:
-    """Mark of the n-th treatment: colour and shape change at different pace, so none repeats soon."""
+    """Mark of the n-th treatment; 7 colours and 5 shapes make 35 before one comes again."""
     corners = _SHAPES[place % len(_SHAPES)]
     fill = colour(place)
     if not corners:

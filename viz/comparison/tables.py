@@ -197,8 +197,7 @@ def country_table(runs: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
     countries : DataFrame
         One row a case and country.
     """
-    joined = countries.merge(runs[["case", "treatment", "block"]], on="case", how="inner")
-    joined = joined.dropna(subset="gain_meur")
+    joined = countries.merge(runs[["case", "treatment", "block", "losers"]], on="case")
     rows = []
     for (treatment, country), part in joined.groupby(["treatment", "country"], sort=True):
         gains = part.sort_values("block")["gain_meur"].to_numpy(dtype=float)
@@ -212,12 +211,13 @@ def country_table(runs: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
                 "low_meur": interval.low,
                 "high_meur": interval.high,
                 "worst_gain_meur": gains.min(),
+                "blocks_losing": sum(country in str(who).split("+") for who in part["losers"]),
                 "mean_payments_meur": part["payments_meur"].mean(),
                 "mean_net_import_gwh": part["net_import_gwh"].mean(),
             }
         )
     columns = ["treatment", "country", "blocks", "mean_gain_meur", "low_meur", "high_meur"]
-    columns += ["worst_gain_meur", "mean_payments_meur", "mean_net_import_gwh"]
+    columns += ["worst_gain_meur", "blocks_losing", "mean_payments_meur", "mean_net_import_gwh"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -6,7 +6,7 @@ from math import isfinite
 
 import pandas as pd
 
-from viz.comparison.blocks import Blocks
+from viz.comparison.blocks import Blocks, rule_names
 from viz.comparison.statistics import ALPHA, FEWEST_BLOCKS, least_p
 from viz.numbers import number
 
@@ -131,6 +131,48 @@ def _losers_in_words(treatments: pd.DataFrame) -> list[str]:
         f"countries lose under {who}; the largest loss is "
         f"{number(-worst['worst_country_gain_meur'], 2)} M EUR/a under {worst['treatment']}"
     ]
+
+
+def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list[str]:
+    """Where truth is everybody's best answer, and where it is not.
+
+    Parameters
+    ----------
+    effects, incentives : DataFrame
+        Of :mod:`model.experiments.incentives`.
+    """
+    names = rule_names(incentives)
+    honest = [
+        name
+        for name, n, deviate in zip(
+            names, incentives["countries"], incentives["deviate"], strict=True
+        )
+        if n and not deviate
+    ]
+    grid = ", ".join(sorted(set(effects["deviation"])))
+    said = [f"deviations of one country alone from the truth: {grid}"]
+    if honest:
+        said.append(f"nobody gains by any of them under {', '.join(honest)}")
+    keen = incentives.assign(rules=names)
+    keen = keen[keen["deviate"] > 0].sort_values("largest_own_gain_share", ascending=False)
+    for _, row in keen.iterrows():
+        said.append(
+            f"{row['rules']}: {row['deviate']} of {_countries(row['countries'])} would deviate; "
+            f"{row['by']} gains most, {number(row['largest_own_gain_meur'], 2)} M EUR/a by "
+            f"{row['how']}; the pool loses at most {number(row['regret_meur'], 2)} M EUR/a "
+            f"({number(100 * row['regret_share'], 2)} % of the planner's gain)"
+        )
+    missing = int(effects["draws_missing"].sum())
+    if missing:
+        said.append(
+            f"{missing} of {missing + int(effects['draws'].sum())} runs with a deviation cannot be "
+            "compared, because they or the truthful run did not end"
+        )
+    return said
+
+
+def _countries(n: int) -> str:
+    return "1 country" if n == 1 else f"{n} countries"
 
 
 def p_text(p: float) -> str:
