@@ -1,4 +1,4 @@
-"""The commands ``app`` and ``report`` of the command line."""
+"""The commands ``app``, ``report`` and ``comparison`` of the command line."""
 
 from __future__ import annotations
 
@@ -57,7 +57,42 @@ def report(
     print_line(f"wrote {files[0]}{more}", make_console())
 
 
+def comparison(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished comparison.")],
+    measure: Annotated[
+        str, typer.Option(help="What treatments are compared by, a column of its runs.")
+    ] = "efficiency",
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Treatment to compare the others with.", show_default="all pairs"),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Page to write findings, tables and figures into, between its markers."),
+    ] = None,
+) -> None:
+    """Tables, figures and statistics of a comparison, made again from its folder."""
+    from model.records import RecordsError
+    from viz.comparison.page import write_page
+    from viz.comparison.report import FOLDER, make_report, read_comparison, write_report
+    from viz.comparison.views import print_report
+
+    try:
+        tables = read_comparison(folder)
+    except RecordsError as error:
+        raise ScenarioError(f"comparison: {error}") from None
+    made = make_report(tables, measure, reference)
+    console = make_console()
+    print_report(made, console)
+    write_report(made, folder / FOLDER)
+    print_line(f"all tables and figures are in {folder / FOLDER}", console)
+    if page is not None:
+        write_page(made, page)
+        print_line(f"wrote {page}", console)
+
+
 def add_commands(cli: typer.Typer) -> None:
-    """Give the command line its commands ``app`` and ``report``."""
+    """Give the command line its commands ``app``, ``report`` and ``comparison``."""
     cli.command()(app)
     cli.command()(report)
+    cli.command()(comparison)

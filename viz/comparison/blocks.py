@@ -28,36 +28,48 @@ class Measure:
     ----------
     column : str
         Of the table of runs.
-    label : str
-        With its unit, for figures.
+    name : str
+    unit : str
+        That people read it in; may be empty.
     higher_is_better : bool
     factor : float
-        From the table's unit to the label's.
+        From the table's unit to the reader's.
     in_autarky : float, optional
         What it is without any trade, where that says something.
     """
 
     column: str
-    label: str
+    name: str
+    unit: str = ""
     higher_is_better: bool = True
     factor: float = 1.0
     in_autarky: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and unit."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+    @property
+    def difference_unit(self) -> str:
+        """Unit of a difference: of shares, percentage points."""
+        return "percentage points" if self.factor == 100 else self.unit
 
 
 MEASURES = {
     m.column: m
     for m in (
-        Measure("efficiency", "efficiency, % of the planner's gain", True, 100, 0.0),
-        Measure("of_ceiling", "gain, % of the ceiling of the products", True, 100, 0.0),
-        Measure("gain_meur", "gain, M EUR/a", in_autarky=0.0),
-        Measure("least_gain_meur", "least gain of a country, M EUR/a", in_autarky=0.0),
-        Measure("rounds", "rounds", False),
-        Measure("messages", "messages", False),
-        Measure("numbers_disclosed", "private numbers disclosed", False),
-        Measure("disclosed_share", "share of a cost function known to one", False, 100),
-        Measure("solves", "solves", False),
-        Measure("dependent_solves", "solves in a row", False),
-        Measure("seconds", "seconds", False),
+        Measure("efficiency", "efficiency", "% of the planner's gain", True, 100, 0.0),
+        Measure("of_ceiling", "gain", "% of the ceiling of the products", True, 100, 0.0),
+        Measure("gain_meur", "gain", "M EUR/a", in_autarky=0.0),
+        Measure("least_gain_meur", "least gain of a country", "M EUR/a", in_autarky=0.0),
+        Measure("rounds", "rounds", higher_is_better=False),
+        Measure("messages", "messages", higher_is_better=False),
+        Measure("numbers_disclosed", "private numbers disclosed", higher_is_better=False),
+        Measure("disclosed_share", "known of one country to one observer", "%", False, 100),
+        Measure("solves", "solves", higher_is_better=False),
+        Measure("dependent_solves", "solves in a row", higher_is_better=False),
+        Measure("seconds", "wall time", "s", False),
     )
 }
 

@@ -37,8 +37,8 @@ def draw_differences(pairs: pd.DataFrame, measure: Measure) -> Drawing:
     bottom = 50 + _ROW * len(names)
     drawing = new_drawing(left + _PLOT + 150, bottom + 48, title, "mean, 95 % interval")
     frame = Frame(left, 50, left + _PLOT, bottom, low - air, high + air, 0, 1)
-    points = " points" if measure.factor == 100 else ""
-    draw_value_axis(drawing, frame, f"difference of {measure.label}{points}")
+    unit = f", {measure.difference_unit}" if measure.difference_unit else ""
+    draw_value_axis(drawing, frame, f"difference of {measure.name}{unit}")
     drawing.add(Text(frame.right + 62, 40, "draws", SIZE, "end", "muted"))
     drawing.add(Text(frame.right + 138, 40, "p (Holm)", SIZE, "end", "muted"))
     for place, (name, (_, row)) in enumerate(zip(names, known.iterrows(), strict=True)):

@@ -75,7 +75,7 @@ def draw_effort(runs: pd.DataFrame, steps: pd.DataFrame, effort: Effort) -> Draw
     height = max(HEIGHT, 60 + 19 * len(names))
     drawing = new_drawing(WIDTH + key, height, title, "% of the planner's gain")
     frame = Frame(60, 40, WIDTH - 14, height - 48, *log_range(across), low, high)
-    draw_y_axis(drawing, frame)
+    draw_y_axis(drawing, frame, 6)
     draw_log_x_axis(drawing, frame, effort.label)
     for name in names:
         x, y = lines[name]

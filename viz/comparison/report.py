@@ -141,7 +141,7 @@ def make_report(
         "pairs": pair_table(blocks, reference),
         "ranks": rank_table(blocks),
         "friedman": friedman_table(blocks),
-        "countries": country_table(runs, tables.countries),
+        "countries": country_table(runs, tables.countries, blocks.best_first),
         "missing": missing_table(runs, blocks),
     }
     said = findings(

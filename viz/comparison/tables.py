@@ -187,7 +187,9 @@ def friedman_table(blocks: Blocks) -> pd.DataFrame:
     )
 
 
-def country_table(runs: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
+def country_table(
+    runs: pd.DataFrame, countries: pd.DataFrame, order: Sequence[str]
+) -> pd.DataFrame:
     """Gain of each country under each treatment over the blocks that ended, M EUR/a.
 
     Parameters
@@ -196,10 +198,13 @@ def country_table(runs: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
         Labelled.
     countries : DataFrame
         One row a case and country.
+    order : sequence of str
+        Treatments from top to bottom.
     """
     joined = countries.merge(runs[["case", "treatment", "block", "losers"]], on="case")
     rows = []
-    for (treatment, country), part in joined.groupby(["treatment", "country"], sort=True):
+    parts = joined.groupby(["treatment", "country"], sort=True)
+    for (treatment, country), part in sorted(parts, key=lambda p: (order.index(p[0][0]), p[0][1])):
         gains = part.sort_values("block")["gain_meur"].to_numpy(dtype=float)
         interval = mean_interval(gains)
         rows.append(

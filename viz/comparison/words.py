@@ -33,7 +33,8 @@ def findings(
 def _what_was_compared(runs: pd.DataFrame, blocks: Blocks) -> str:
     n, k = blocks.matrix.shape
     draws = _count(n, "draw")
-    said = f"{_count(k, 'treatment')} on {draws} (variant and seed), measured by {_label(blocks)}"
+    label = blocks.measure.label
+    said = f"{_count(k, 'treatment')} on {draws} (variant and seed), measured by {label}"
     if len(set(runs["variant"])) > 1 and len(set(runs["seed"])) > 1:
         said += (
             "; variants of one seed share weather and demand, which the tests take as independent"
@@ -87,7 +88,8 @@ def _friedman_in_words(friedman: pd.DataFrame) -> list[str]:
             f"{_count(row['complete_blocks'], 'complete draw')}: too few for tests and intervals, "
             f"which begin at {FEWEST_BLOCKS}; differences are described, not tested"
         ]
-    test = f"(Friedman with Iman and Davenport's F, p = {p_text(row['p'])})"
+    p = p_text(row["p"])
+    test = f"(Friedman with Iman and Davenport's F, p {p if p.startswith('<') else f'= {p}'})"
     if row["p"] >= ALPHA:
         return [f"ranks do not differ by more than luck {test}; do not read the pairs as a ranking"]
     return [
@@ -186,10 +188,6 @@ def p_text(p: float) -> str:
     if not isfinite(p):
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _label(blocks: Blocks) -> str:
-    return blocks.measure.label
 
 
 def _value(blocks: Blocks, value: float) -> str:
