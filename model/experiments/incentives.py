@@ -68,6 +68,8 @@ def deviations(runs: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
     told = _with_countries(runs[runs["strategy"] == TRUTHFUL], countries)
     truth = told[[*rules, *draw, "country", "gain_meur", "own_meur"]]
     found = [unilateral(str(strategy)) for strategy in runs["strategy"]]
+    if not any(found):
+        return pd.DataFrame(columns=[*rules, "country", "deviation", *_EFFECTS])
     alone = runs[[who is not None for who in found]].assign(
         country=[who[0] for who in found if who], deviation=[who[1] for who in found if who]
     )
