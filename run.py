@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from model.experiments.commands import add_compare
 from model.options import RunOptions
 from model.reporting import Reporter
 from pypsa_earth.commands import inspect, prepare
@@ -370,6 +371,7 @@ def _run(
     work: Callable[[Reporter], Any],
     folder: Path | None = None,
     show: Callable[[Any], int] = _show_summary,
+    again: str = "--resume",
 ) -> int:
     """Do the work under progress bars, show what came out and return the exit code."""
     # PyPSA 1.4 announces changes of its next version at every import of a network.
@@ -383,7 +385,7 @@ def _run(
             reporter.phase("loading the modelling tools")
             result = work(reporter)
     except KeyboardInterrupt as interrupt:
-        return _say_interrupted(interrupt.args[0] if interrupt.args else folder)
+        return _say_interrupted(interrupt.args[0] if interrupt.args else folder, again)
     except Exception as error:
         if isinstance(error, _user_errors()):
             return _fail(str(error))
@@ -401,9 +403,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return ScenarioError, PlanningError, RecordsError, RuleBroken, PluginError
 
 
-def _say_interrupted(folder: Path | str | None) -> int:
+def _say_interrupted(folder: Path | str | None, again: str) -> int:
     text = (
-        f"interrupted; what was done is kept in {folder}, go on with --resume {folder}"
+        f"interrupted; what was done is kept in {folder}, go on with {again} {folder}"
         if folder is not None
         else "interrupted; nothing was recorded yet"
     )
@@ -450,6 +452,7 @@ def _parse_strategies(items: list[str] | None) -> dict[str, str] | None:
     return found or None
 
 
+add_compare(app, _run)
 app.command()(inspect)
 app.command()(prepare)
 

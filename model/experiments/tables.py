@@ -1,8 +1,8 @@
 """Tables of a comparison: every column declared once, with unit and meaning.
 
 ``python -m model.experiments.tables`` prints the declaration as the tables of ``docs/compare.md``.
-Money is in millions of EUR a year (``_meur``). Wall times are in ``timings`` alone: all other tables
-of equal comparisons are equal byte for byte.
+Money is in millions of EUR a year (``_meur``). Wall times are in ``timings`` alone: all other
+tables of equal comparisons are equal byte for byte.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "certified_gap",
             "float",
             "1",
-            "share of the planner's gain at most left, by the protocol's own bound; also null where "
-            "it gives none",
+            "share of the planner's gain at most left, by the protocol's own bound; also null "
+            "where it gives none",
         ),
     ),
     "countries": (
