@@ -17,11 +17,12 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from model.experiments.commands import add_compare
+from model.experiments.incentive_command import add_incentives
 from model.options import RunOptions
 from model.reporting import Reporter
 from pypsa_earth.commands import inspect, prepare
 from scenarios.errors import ScenarioError
-from viz.commands import add_commands
+from viz.commands import add_commands, show_comparison
 from viz.console import ConsoleReporter, make_console, print_choices, print_line, print_summary
 
 if TYPE_CHECKING:
@@ -452,7 +453,8 @@ def _parse_strategies(items: list[str] | None) -> dict[str, str] | None:
     return found or None
 
 
-add_compare(app, _run)
+add_compare(app, _run, show_comparison)
+add_incentives(app, _run, show_comparison)
 app.command()(inspect)
 app.command()(prepare)
 

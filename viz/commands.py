@@ -72,6 +72,32 @@ def comparison(
     ] = None,
 ) -> None:
     """Tables, figures and statistics of a comparison, made again from its folder."""
+    show_comparison(folder, measure, reference, page)
+
+
+def show_comparison(
+    folder: Path,
+    measure: str = "efficiency",
+    reference: str | None = None,
+    page: Path | None = None,
+) -> None:
+    """Print the report of a finished comparison and write it into the comparison's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    measure : str
+        Column of ``runs`` that treatments are compared by.
+    reference : str, optional
+        Treatment that the others are compared with.
+    page : Path, optional
+        Page of the documentation to write it into as well.
+
+    Raises
+    ------
+    ScenarioError
+        If the folder holds no finished comparison, or for a name that it does not know.
+    """
     from model.records import RecordsError
     from viz.comparison.page import write_page
     from viz.comparison.report import FOLDER, make_report, read_comparison, write_report

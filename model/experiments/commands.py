@@ -26,7 +26,9 @@ _GRID, _HOW, _WHERE = "What is compared", "How it is computed", "Where it is kep
 EXIT_BROKEN = 1
 
 
-def add_compare(cli: typer.Typer, carry_out: Callable[..., int]) -> None:
+def add_compare(
+    cli: typer.Typer, carry_out: Callable[..., int], report: Callable[[Path], None]
+) -> None:
     """Give the command line its command ``compare``.
 
     Parameters
@@ -35,6 +37,8 @@ def add_compare(cli: typer.Typer, carry_out: Callable[..., int]) -> None:
     carry_out : callable
         Does work under progress bars, shows what came out, turns mistakes into one line and
         returns the exit code: ``carry_out(work, show=..., again=...)``.
+    report : callable
+        Shows tables and figures of the comparison in a folder.
     """
 
     @cli.command()
@@ -204,15 +208,20 @@ def add_compare(cli: typer.Typer, carry_out: Callable[..., int]) -> None:
             folder, grid = prepare_comparison(wish)
             return compare(folder, grid, make_team(wish, grid.experiment.gains), reporter)
 
-        raise typer.Exit(carry_out(work, show=_show, again="compare --resume"))
+        raise typer.Exit(carry_out(work, show=ending(report), again="compare --resume"))
 
 
-def _show(done: Comparison) -> int:
-    """Say what broke off and where the tables are."""
-    for case, reason in done.failures.items():
-        typer.echo(f"case {case} broke off: {reason}")
-    typer.echo(
-        f"{len(done.grid.cases)} cases, {len(done.failures)} broke off; "
-        f"tables are in {done.folder.path}"
-    )
-    return EXIT_BROKEN if done.failures else 0
+def ending(report: Callable[[Path], None]) -> Callable[[Comparison], int]:
+    """What is shown when a comparison is done: its report, what broke off, where the tables are."""
+
+    def show(done: Comparison) -> int:
+        report(done.folder.path)
+        for case, reason in done.failures.items():
+            typer.echo(f"case {case} broke off: {reason}")
+        typer.echo(
+            f"{len(done.grid.cases)} cases, {len(done.failures)} broke off; "
+            f"tables are in {done.folder.path}"
+        )
+        return EXIT_BROKEN if done.failures else 0
+
+    return show
