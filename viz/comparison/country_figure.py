@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from viz.chart import SIZE, new_drawing, on_colour, scale_colour
 from viz.drawing import Box, Drawing, Lines, Text, text_width, words
-from viz.numbers import number
+from viz.numbers import Unit, money_unit
 
 _CELL, _ROW = 62.0, 40.0
 
@@ -39,13 +39,15 @@ def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
     left = 26 + max(text_width(name, SIZE) for name in rows)
     top = 66.0
     height = top + _ROW * len(rows) + 34
-    unit = "M EUR a year; mean over draws, below it the worst draw"
-    width = max(left + _CELL * len(codes) + 14, 190 + text_width(unit, SIZE))
-    drawing = new_drawing(width, height, title, unit)
+    unit = money_unit(1e6 * means.to_numpy(dtype=float).ravel())
+    told = f"{unit.label} a year; mean over draws, below it the worst draw"
+    width = max(left + _CELL * len(codes) + 14, 190 + text_width(told, SIZE))
+    drawing = new_drawing(width, height, title, told)
     for column, code in enumerate(codes):
         x = left + _CELL * (column + 0.5)
         drawing.add(Text(x, top - 14, str(code), SIZE, "middle", bold=True))
-    decimals = 1 if means.abs().max().max() >= 10 else 3
+    widest = float(means.abs().to_numpy().max()) * 1e6 / unit.size
+    unit = replace(unit, decimals=1 if widest >= 10 else 2)
     for row, name in enumerate(rows):
         y = top + _ROW * row
         drawing.add(Text(left - 10, y + 0.5 * _ROW, name, SIZE, "end"))
@@ -56,7 +58,7 @@ def draw_country_gains(countries: pd.DataFrame, order: list[str]) -> Drawing:
             value, least = float(mean_of[column]), float(worst_of[column])
             place = left + _CELL * column, y
             cell = _Cell(f"{name}, {code}", value, least, value / total, (name, code) in loses)
-            _draw_cell(drawing, place, cell, decimals)
+            _draw_cell(drawing, place, cell, unit)
     text = "colour: share of the gain of all; red frame: loses in some draw"
     drawing.add(Text(left, height - 16, text, SIZE, fill="muted"))
     return drawing
@@ -73,16 +75,17 @@ class _Cell:
     loses: bool
 
 
-def _draw_cell(drawing: Drawing, place: tuple[float, float], cell: _Cell, decimals: int) -> None:
+def _draw_cell(drawing: Drawing, place: tuple[float, float], cell: _Cell, unit: Unit) -> None:
     x, y = place
     # Few countries take more than half; the root spreads the small shares.
     depth = max(cell.share, 0.0) ** 0.5
-    tip = f"{cell.what}: {number(cell.mean, 3)} M EUR/a, at worst {number(cell.worst, 3)}"
+    mean, worst = unit.text(1e6 * cell.mean), unit.text(1e6 * cell.worst)
+    tip = f"{cell.what}: {mean} {unit.label}/a, at worst {worst}"
     fill, ink, data = scale_colour(depth), on_colour(depth), {"cell": cell.what}
     drawing.add(Box(x + 1, y + 1, _CELL - 2, _ROW - 2, fill, tip=tip, data=data))
     middle = x + 0.5 * _CELL
-    drawing.add(Text(middle, y + 14, number(cell.mean, decimals), SIZE, "middle", ink))
-    drawing.add(Text(middle, y + 28, number(cell.worst, decimals), 10, "middle", ink))
+    drawing.add(Text(middle, y + 14, mean, SIZE, "middle", ink))
+    drawing.add(Text(middle, y + 28, worst, 10, "middle", ink))
     if cell.loses:
         a, b, c, d = x + 2, y + 2, x + _CELL - 2, y + _ROW - 2
         frame = np.array([(a, b), (c, b), (c, d), (a, d)])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from viz.comparison.blocks import Blocks
 from viz.comparison.statistics import (
+    FEWEST_BLOCKS,
     block_ranks,
     cliques,
     critical_difference,
@@ -141,7 +142,7 @@ def rank_table(blocks: Blocks) -> pd.DataFrame:
     """Mean rank of each treatment over complete blocks, best first.
 
     ``group`` has a letter for each set of treatments that Nemenyi's test cannot tell apart, as
-    ``a`` and ``ab``; it is empty with one treatment or without complete blocks.
+    ``a`` and ``ab``; it is empty where there are too few complete blocks for the test.
     """
     complete = blocks.complete
     ranks = ranks_of(blocks)
@@ -150,13 +151,21 @@ def rank_table(blocks: Blocks) -> pd.DataFrame:
         return pd.DataFrame({"treatment": [], "mean_rank": [], "group": []})
     means = ranks.mean(axis=0)
     letters = [""] * k
-    groups = cliques(means, critical_difference(k, n))
+    if n >= FEWEST_BLOCKS:
+        letters = _group_letters(means, n)
+    table = pd.DataFrame({"treatment": complete.columns, "mean_rank": means, "group": letters})
+    return table.sort_values("mean_rank", kind="stable", ignore_index=True)
+
+
+def _group_letters(means: np.ndarray, blocks: int) -> list[str]:
+    k = len(means)
+    letters = [""] * k
+    groups = cliques(means, critical_difference(k, blocks))
     alone = [(i,) for i in range(k) if not any(i in group for group in groups)]
     for place, group in enumerate(sorted([*groups, *alone], key=lambda g: means[list(g)].mean())):
         for i in group:
             letters[i] += _letter(place)
-    table = pd.DataFrame({"treatment": complete.columns, "mean_rank": means, "group": letters})
-    return table.sort_values("mean_rank", kind="stable", ignore_index=True)
+    return letters
 
 
 def ranks_of(blocks: Blocks) -> np.ndarray:
@@ -169,7 +178,7 @@ def ranks_of(blocks: Blocks) -> np.ndarray:
 def friedman_table(blocks: Blocks) -> pd.DataFrame:
     """One row: are all treatments the same?"""
     found = friedman(ranks_of(blocks))
-    many = found.treatments > 1 and found.blocks > 0
+    many = found.treatments > 1 and found.blocks >= FEWEST_BLOCKS
     return pd.DataFrame(
         [
             {

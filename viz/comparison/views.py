@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import pandas as pd
@@ -17,8 +17,9 @@ from viz.comparison.report import ComparisonReport
 from viz.comparison.words import p_text
 from viz.console import print_line
 from viz.markdown import markdown
-from viz.numbers import number
+from viz.numbers import Unit, money_unit, number
 
+_EUR = 1e6  # per M EUR
 Cells = list[list[str]]
 
 
@@ -85,6 +86,7 @@ def print_report(report: ComparisonReport, console: Console) -> None:
 
 
 def _treatments(table: pd.DataFrame, measure: Measure) -> View:
+    unit = _money(table, "worst_country_gain_meur")
     failed = bool((table["ended"] < table["blocks"]).any()) and measure.in_autarky is not None
     header = (
         "treatment",
@@ -93,7 +95,7 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
         "95 %\ninterval",
         "worst",
         *(["failures\nas autarky"] if failed else []),
-        "least gain\nM EUR/a",
+        f"least gain\n{unit.label}/a",
         "draws with\nlosers",
         "rounds",
         "numbers\ntold",
@@ -108,7 +110,7 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
             _interval(row, measure),
             _value(row["worst"], measure),
             *([_value(row["mean_failures_as_autarky"], measure)] if failed else []),
-            number(row["worst_country_gain_meur"], 2),
+            unit.text(_EUR * row["worst_country_gain_meur"]),
             str(row["blocks_with_losers"]),
             *(
                 number(row[f"median_{name}"])
@@ -152,20 +154,27 @@ def _pairs(table: pd.DataFrame, measure: Measure) -> View:
 
 
 def _ranks(table: pd.DataFrame, measure: Measure) -> View:
-    rows = [[row["treatment"], number(row["mean_rank"], 2), row["group"]] for row in _rows(table)]
-    title = f"Mean ranks by {measure.name}; one letter: not told apart by Nemenyi's test"
-    return View(title, ("treatment", "mean rank", "group"), rows)
+    tested = bool((table["group"] != "").any())
+    rows = [
+        [row["treatment"], number(row["mean_rank"], 2), *([row["group"]] if tested else [])]
+        for row in _rows(table)
+    ]
+    title = f"Mean ranks by {measure.name}"
+    if tested:
+        title += "; a letter in common: not told apart by Nemenyi's test"
+    return View(title, ("treatment", "mean rank", *(["group"] if tested else [])), rows)
 
 
 def _countries(table: pd.DataFrame, measure: Measure) -> View:
     del measure
     codes = sorted(set(table["country"]))
     gains = table.set_index(["treatment", "country"])["mean_gain_meur"].to_dict()
+    unit = _money(table, "mean_gain_meur")
     rows = [
-        [name, *(number(gains.get((name, code)), 1) for code in codes)]
+        [name, *(unit.text(_EUR * gains.get((name, code), nan)) for code in codes)]
         for name in dict.fromkeys(table["treatment"])
     ]
-    return View("Mean gain by country, M EUR/a", ("treatment", *codes), rows)
+    return View(f"Mean gain by country, {unit.label}/a", ("treatment", *codes), rows)
 
 
 def _missing(table: pd.DataFrame, measure: Measure) -> View:
@@ -176,13 +185,14 @@ def _missing(table: pd.DataFrame, measure: Measure) -> View:
 
 def _incentives(table: pd.DataFrame, measure: Measure) -> View:
     del measure
+    unit = _money(table, "largest_own_gain_meur", "regret_meur")
     header = (
         "protocol",
         "deviate",
-        "largest own\ngain M EUR/a",
+        f"largest own\ngain {unit.label}/a",
         "% of planner's\ngain",
         "by",
-        "pool loses\nM EUR/a",
+        f"pool loses\n{unit.label}/a",
         "% of planner's\ngain",
         "if deviates",
     )
@@ -190,10 +200,10 @@ def _incentives(table: pd.DataFrame, measure: Measure) -> View:
         [
             name,
             _of(row["deviate"], row["countries"]),
-            number(row["largest_own_gain_meur"], 3),
+            unit.text(_EUR * row["largest_own_gain_meur"]),
             number(100 * row["largest_own_gain_share"], 2),
             f"{row['by']} {row['how']}" if row["by"] else "-",
-            number(row["regret_meur"], 3),
+            unit.text(_EUR * row["regret_meur"]),
             number(100 * row["regret_share"], 2),
             row["regret_by"] or "-",
         ]
@@ -204,15 +214,17 @@ def _incentives(table: pd.DataFrame, measure: Measure) -> View:
 
 def _best_deviations(table: pd.DataFrame, measure: Measure) -> View:
     del measure
-    header = ("protocol", "country", "best answer", "draws", "own gain\nM EUR/a", "pool loses")
+    unit = _money(table, "own_gain_meur", "pool_loss_meur")
+    own, lost = f"own gain\n{unit.label}/a", f"pool loses\n{unit.label}/a"
+    header = ("protocol", "country", "best answer", "draws", own, lost)
     rows = [
         [
             name,
             row["country"],
             row["deviation"] or "-",
             str(row["draws"]),
-            number(row["own_gain_meur"], 3),
-            number(row["pool_loss_meur"], 3),
+            unit.text(_EUR * row["own_gain_meur"]),
+            unit.text(_EUR * row["pool_loss_meur"]),
         ]
         for name, row in zip(rule_names(table), _rows(table), strict=True)
     ]
@@ -228,6 +240,11 @@ _VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
     "incentives": _incentives,
     "best_deviations": _best_deviations,
 }
+
+
+def _money(table: pd.DataFrame, *columns: str) -> Unit:
+    """Unit in which all amounts of some columns, M EUR/a, can be read."""
+    return money_unit(_EUR * table[list(columns)].to_numpy(dtype=float).ravel())
 
 
 def _value(value: float, measure: Measure) -> str:

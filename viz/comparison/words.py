@@ -8,7 +8,7 @@ import pandas as pd
 
 from viz.comparison.blocks import Blocks, rule_names
 from viz.comparison.statistics import ALPHA, FEWEST_BLOCKS, least_p
-from viz.numbers import number
+from viz.numbers import money, number
 
 _FEW_NAMES = 4
 
@@ -131,7 +131,7 @@ def _losers_in_words(treatments: pd.DataFrame) -> list[str]:
     )
     return [
         f"countries lose under {who}; the largest loss is "
-        f"{number(-worst['worst_country_gain_meur'], 2)} M EUR/a under {worst['treatment']}"
+        f"{money(-1e6 * worst['worst_country_gain_meur'])}/a under {worst['treatment']}"
     ]
 
 
@@ -160,8 +160,8 @@ def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list
     for _, row in keen.iterrows():
         said.append(
             f"{row['rules']}: {row['deviate']} of {_countries(row['countries'])} would deviate; "
-            f"{row['by']} gains most, {number(row['largest_own_gain_meur'], 2)} M EUR/a by "
-            f"{row['how']}; the pool loses at most {number(row['regret_meur'], 2)} M EUR/a "
+            f"{row['by']} gains most, {money(1e6 * row['largest_own_gain_meur'])}/a by "
+            f"{row['how']}; the pool loses at most {money(1e6 * row['regret_meur'])}/a "
             f"({number(100 * row['regret_share'], 2)} % of the planner's gain)"
         )
     missing = int(effects["draws_missing"].sum())
