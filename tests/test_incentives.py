@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from model.experiments.folder import ComparisonFolder
+from model.experiments.grid import Grid
 from model.experiments.incentives import (
     best_deviations,
     deviations,
@@ -12,6 +17,10 @@ from model.experiments.incentives import (
     strategy_grid,
     unilateral,
 )
+from model.experiments.measure import Bench
+from model.experiments.spec import Experiment
+from model.experiments.tables import read_table
+from run import app
 from tests.comparison_frames import runs_and_countries
 from viz.comparison.incentive_figure import draw_incentives
 from viz.comparison.report import join_tables, make_report
@@ -118,3 +127,62 @@ def test_a_figure_without_any_comparison_says_so() -> None:
     outcomes = {("vcg", 1): None, ("vcg|MZ=markup:0.1", 1): {"MZ": 1.0, "ZA": 1.0}}
     best = best_deviations(deviations(*runs_and_countries(outcomes)))
     assert any("No deviation" in getattr(i, "text", "") for i in draw_incentives(best).items)
+
+
+@pytest.fixture(scope="module")
+def two_countries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each country marks up alone, under two auctions in which both could trade all they want."""
+    profiles = strategy_grid(("A", "B"), ("markup:0.1", "markup:0.2"))
+    grid = Grid(
+        Experiment(
+            scenario="two_countries",
+            protocols=("vcg", "k_double_auction"),
+            strategies=tuple(profiles),
+        )
+    )
+    folder = ComparisonFolder.create(tmp_path_factory.mktemp("incentives"), grid)
+    bench = Bench()
+    for case in grid.cases:
+        folder.write(case, bench.measure(case))
+    folder.finish(grid)
+    return folder.path
+
+
+def test_what_the_pool_loses_is_the_triangle_of_the_closed_form(two_countries: Path) -> None:
+    effects = deviations(
+        read_table(two_countries, "runs"), read_table(two_countries, "countries")
+    ).set_index(["protocol", "country", "deviation"])
+    # Marginal costs alone are 30 and 80 EUR/MWh and come together by 0.06 EUR/MWh a MW. A mark-up
+    # of w EUR/MWh stops trade where w is left between them: w^2 / 0.12 EUR of 20 833 are lost.
+    for (_, country, deviation), row in effects.iterrows():
+        wedge = float(deviation.partition(":")[2]) * {"A": 30.0, "B": 80.0}[country]
+        # The auctions themselves end when less than a thousandth of the gain is left.
+        assert 1e6 * row["pool_loss_meur"] == pytest.approx(wedge**2 / 0.12, abs=21)
+
+
+def test_shading_pays_in_auctions_that_balance_their_budget(two_countries: Path) -> None:
+    # Myerson and Satterthwaite (1983): no efficient trade without loss and deficit is truthful.
+    # In the k-double auction a country moves the price; the fee of vcg takes a share of what
+    # each is seen to add, so both gain by being seen to add less.
+    table = regrets(
+        best_deviations(
+            deviations(read_table(two_countries, "runs"), read_table(two_countries, "countries"))
+        )
+    )
+    assert set(table["protocol"]) == {"vcg.standard", "k_double_auction.standard"}
+    assert (table["deviate"] == 2).all()
+    assert (table["largest_own_gain_meur"] > 0).all()
+    assert (table["regret_meur"] > 0).all()
+
+
+def test_the_command_tells_an_unknown_country_or_strategy(tmp_path: Path) -> None:
+    order = ["incentives", "--scenario", "two_countries", "--protocols", "vcg"]
+    order += ["--out", str(tmp_path)]
+    for more, word in (
+        (["--deviating", "ZZ"], "--deviating: no country 'ZZ'"),
+        (["--strategies", "markdown:0.1"], "markdown"),
+        (["--strategies", "markup:-1"], "mark-up"),
+    ):
+        done = CliRunner().invoke(app, order + more)
+        assert done.exit_code == 2 and word in done.output, done.output
+    assert list(tmp_path.iterdir()) == []

@@ -54,8 +54,11 @@ def _who_is_best(blocks: Blocks, treatments: pd.DataFrame) -> list[str]:
     mean, worst = _value(blocks, best["mean"]), _value(blocks, best["worst"])
     if len(known) == 1:
         return [f"{best['treatment']}: mean {mean}, worst {worst} ({best['worst_block']})"]
-    said = f"best on average: {best['treatment']}, {mean}, at worst {worst} ({best['worst_block']})"
-    if safest["treatment"] != best["treatment"]:
+    equal = known[(known["mean"] - best["mean"]).abs() <= blocks.tie]["treatment"]
+    said = (
+        f"best on average: {' and '.join(equal)}, {mean}, at worst {worst} ({best['worst_block']})"
+    )
+    if safest["treatment"] not in set(equal):
         said += (
             f"; best in its worst case: {safest['treatment']}, {_value(blocks, safest['worst'])} "
             f"({safest['worst_block']})"
