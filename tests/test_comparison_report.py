@@ -124,6 +124,31 @@ def test_less_is_better_for_what_negotiating_takes() -> None:
     assert (made["treatments"]["worst"] >= made["treatments"]["mean"]).all()
 
 
+def test_differences_too_small_to_matter_count_as_none() -> None:
+    made = make_report(tables_of(outcomes()), least_difference=25.0)
+    pairs = made.tables["pairs"].set_index(["first", "second"])
+    near, far = pairs.loc[("bundle", "bilateral_bids.adaptive")], pairs.loc[("bundle", "vcg")]
+    assert near["ties"] == SEEDS and near["wilcoxon_p"] == 1.0
+    assert far["first_better"] == SEEDS - 1
+    assert "differences up to 25 percentage points count as none" in made.said[0]
+    with pytest.raises(ScenarioError, match="--least-difference"):
+        make_report(tables_of(outcomes(2)), least_difference=-1.0)
+
+
+def test_many_pairs_are_shown_for_the_best_treatment_alone() -> None:
+    made = {
+        (f"p{i:02d}.standard", seed): {"A": 50.0 - i + 0.1 * seed}
+        for i in range(11)
+        for seed in range(5)
+    }
+    report = make_report(tables_of(made))
+    assert len(report.tables["pairs"]) == 55
+    shown = next(view for view in views(report) if view.title.startswith("Pairs"))
+    assert len(shown.rows) == 10 and {row[0] for row in shown.rows} == {"p00"}
+    assert "the first 10 of 55" in shown.title
+    assert sum(" - " in text for text in texts(report.figures["differences"])) == 10
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_the_order_of_rows_does_not_matter(report: ComparisonReport, order: int) -> None:
     shuffled = make_report(tables_of(outcomes(), order))

@@ -66,19 +66,27 @@ def comparison(
         str | None,
         typer.Option(help="Treatment to compare the others with.", show_default="all pairs"),
     ] = None,
+    least_difference: Annotated[
+        float,
+        typer.Option(
+            help="Smaller differences count as none: 0.1 for 0.1 percentage points of efficiency.",
+            show_default="rounding",
+        ),
+    ] = 0.0,
     page: Annotated[
         Path | None,
         typer.Option(help="Page to write findings, tables and figures into, between its markers."),
     ] = None,
 ) -> None:
     """Tables, figures and statistics of a comparison, made again from its folder."""
-    show_comparison(folder, measure, reference, page)
+    show_comparison(folder, measure, reference, least_difference, page)
 
 
 def show_comparison(
     folder: Path,
     measure: str = "efficiency",
     reference: str | None = None,
+    least_difference: float = 0.0,
     page: Path | None = None,
 ) -> None:
     """Print the report of a finished comparison and write it into the comparison's folder.
@@ -90,6 +98,8 @@ def show_comparison(
         Column of ``runs`` that treatments are compared by.
     reference : str, optional
         Treatment that the others are compared with.
+    least_difference : float
+        Smaller differences count as none, in the unit the measure is shown in.
     page : Path, optional
         Page of the documentation to write it into as well.
 
@@ -107,7 +117,7 @@ def show_comparison(
         tables = read_comparison(folder)
     except RecordsError as error:
         raise ScenarioError(f"comparison: {error}") from None
-    made = make_report(tables, measure, reference)
+    made = make_report(tables, measure, reference, least_difference)
     console = make_console()
     print_report(made, console)
     write_report(made, folder / FOLDER)

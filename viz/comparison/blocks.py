@@ -84,10 +84,13 @@ class Blocks:
     matrix : DataFrame
         Index block, columns treatment; NaN where the run did not end. Both in order of name, so
         that the order of the runs does not matter.
+    least_difference : float
+        Smaller differences count as none, in the measure's unit.
     """
 
     measure: Measure
     matrix: pd.DataFrame
+    least_difference: float = 0.0
 
     @property
     def complete(self) -> pd.DataFrame:
@@ -96,9 +99,9 @@ class Blocks:
 
     @property
     def tie(self) -> float:
-        """Values no further apart than this are equal."""
+        """Values no further apart than this are equal: what rounding leaves, or more if asked."""
         known = np.abs(self.matrix.to_numpy(dtype=float))
-        return TIE * float(np.nanmax(known, initial=0.0))
+        return max(self.least_difference, TIE * float(np.nanmax(known, initial=0.0)))
 
     @property
     def best_first(self) -> list[str]:
@@ -110,8 +113,10 @@ class Blocks:
         return [str(name) for name in ordered.index]
 
 
-def as_blocks(runs: pd.DataFrame, measure: str = "efficiency") -> Blocks:
-    """Arrange one measure of labelled runs, see :func:`label_runs`.
+def as_blocks(
+    runs: pd.DataFrame, measure: str = "efficiency", least_difference: float = 0.0
+) -> Blocks:
+    """Arrange one measure of labelled runs, see :func:`label_runs` and :class:`Blocks`.
 
     Raises
     ------
@@ -126,7 +131,7 @@ def as_blocks(runs: pd.DataFrame, measure: str = "efficiency") -> Blocks:
     order = runs.drop_duplicates("block").sort_values(["variant", "changes", "seed"])["block"]
     values = runs.astype({measure: float}).pivot_table(measure, "block", "treatment", "first")
     values = values.reindex(index=list(order), columns=sorted(set(runs["treatment"])))
-    return Blocks(MEASURES[measure], values.where(np.isfinite(values)))
+    return Blocks(MEASURES[measure], values.where(np.isfinite(values)), least_difference)
 
 
 def label_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -10,25 +10,22 @@ from viz.chart import SIZE, Frame, new_drawing
 from viz.comparison.blocks import Measure
 from viz.comparison.marks import draw_value_axis, draw_whisker
 from viz.comparison.statistics import ALPHA
+from viz.comparison.tables import leading_pairs
 from viz.comparison.words import p_text
 from viz.drawing import Disc, Drawing, Text, text_width, words
 
 _PLOT, _ROW = 360.0, 22.0
-MOST_PAIRS = 45
 
 
 def draw_differences(pairs: pd.DataFrame, measure: Measure) -> Drawing:
-    """One row a pair: mean difference, its 95 % interval, p after Holm's adjustment.
+    """One row a pair: mean difference, its 95 % interval, p after Holm's adjustment for all pairs.
 
     A full dot differs from zero at 5 %, an empty one does not, or was not tested.
     """
     title = "Paired differences"
-    known = pairs.dropna(subset=["mean_difference"])
+    known = leading_pairs(pairs).dropna(subset=["mean_difference"])
     if known.empty:
         return words(_PLOT, 120, title, "No two treatments ended on the same draw.")
-    if len(known) > MOST_PAIRS:
-        text = f"{len(known)} pairs are too many for one figure; name a reference treatment."
-        return words(_PLOT, 120, title, text)
     names = [f"{row['first']} - {row['second']}" for _, row in known.iterrows()]
     numbers = measure.factor * known[["mean_difference", "low", "high"]].astype(float)
     low, high = min(0.0, float(numbers.min().min())), max(0.0, float(numbers.max().max()))

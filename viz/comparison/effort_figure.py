@@ -11,6 +11,7 @@ import pandas as pd
 from viz.chart import Frame, draw_y_axis, new_drawing
 from viz.comparison.marks import (
     colour,
+    dash,
     draw_key,
     draw_log_x_axis,
     draw_mark,
@@ -82,7 +83,8 @@ def draw_effort(runs: pd.DataFrame, steps: pd.DataFrame, effort: Effort) -> Draw
         if len(x) > 1:
             line = frame.points(np.log10(x), 100 * y)
             stroke = colour(place_of[name])
-            drawing.add(Lines((line,), None, stroke, 1.6, closed=False, opacity=0.75))
+            style = dash(place_of[name])
+            drawing.add(Lines((line,), None, stroke, 1.6, style, closed=False, opacity=0.75))
     for name in names:
         _draw_ends(drawing, frame, shown[shown["treatment"] == name], effort, place_of[name])
     draw_key(drawing, names, place_of, WIDTH + 8, 56)

@@ -36,6 +36,11 @@ def colour(place: int) -> str:
     return line_style(place)[0]
 
 
+def dash(place: int) -> tuple[float, ...]:
+    """Dashes of the n-th treatment's lines; solid as long as colours differ."""
+    return line_style(place)[1]
+
+
 def draw_mark(
     drawing: Drawing,
     place: int,

@@ -110,7 +110,10 @@ def join_tables(
 
 
 def make_report(
-    tables: ComparisonTables, measure: str = "efficiency", reference: str | None = None
+    tables: ComparisonTables,
+    measure: str = "efficiency",
+    reference: str | None = None,
+    least_difference: float = 0.0,
 ) -> ComparisonReport:
     """Compute all tables and figures.
 
@@ -121,6 +124,8 @@ def make_report(
         Key of :data:`viz.comparison.blocks.MEASURES` to compare by.
     reference : str, optional
         Treatment that the others are compared with; all pairs by default.
+    least_difference : float
+        Smaller differences count as none, in the unit of the measure's label.
 
     Raises
     ------
@@ -135,7 +140,9 @@ def make_report(
         raise ScenarioError(
             f"--reference: no treatment '{reference}'{did_you_mean(reference, known)}"
         )
-    blocks = as_blocks(runs, measure)
+    if not least_difference >= 0:
+        raise ScenarioError(f"--least-difference {least_difference:g}: give zero or more")
+    blocks = as_blocks(runs, measure, least_difference / MEASURES[measure].factor)
     made = {
         "treatments": treatment_table(runs, blocks),
         "pairs": pair_table(blocks, reference),

@@ -20,6 +20,8 @@ from viz.comparison.statistics import (
     paired_difference,
 )
 
+# What fits on a page.
+MOST_PAIRS = 45
 # Medians over draws of what a negotiation takes.
 _EFFORT = ("rounds", "messages", "numbers_disclosed", "solves", "dependent_solves", "seconds")
 
@@ -136,6 +138,13 @@ _PAIR_COLUMNS = (
     "second_better",
     "wilcoxon_p",
 )
+
+
+def leading_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs for a page: all, or those of the best treatment if all are too many to look at."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return pairs[pairs["first"] == pairs["first"].iloc[0]]
 
 
 def rank_table(blocks: Blocks) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from viz.comparison.blocks import Measure, rule_names
 from viz.comparison.report import ComparisonReport
+from viz.comparison.tables import leading_pairs
 from viz.comparison.words import p_text
 from viz.console import print_line
 from viz.markdown import markdown
@@ -114,8 +115,9 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
             str(row["blocks_with_losers"]),
             *(
                 number(row[f"median_{name}"])
-                for name in ("rounds", "numbers_disclosed", "dependent_solves", "seconds")
+                for name in ("rounds", "numbers_disclosed", "dependent_solves")
             ),
+            number(row["median_seconds"], 0 if row["median_seconds"] >= 10 else 1),
         ]
         for row in _rows(table)
     ]
@@ -124,6 +126,7 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
 
 
 def _pairs(table: pd.DataFrame, measure: Measure) -> View:
+    shown = leading_pairs(table)
     header = (
         "first",
         "second",
@@ -147,10 +150,11 @@ def _pairs(table: pd.DataFrame, measure: Measure) -> View:
             p_text(row["wilcoxon_p"]),
             p_text(row["holm_p"]),
         ]
-        for row in _rows(table)
+        for row in _rows(shown)
     ]
     unit = f", {measure.difference_unit}" if measure.difference_unit else ""
-    return View(f"Pairs: first minus second, {measure.name}{unit}", header, rows, 2)
+    left = f"; the first {len(shown)} of {len(table)}" if len(shown) < len(table) else ""
+    return View(f"Pairs: first minus second, {measure.name}{unit}{left}", header, rows, 2)
 
 
 def _ranks(table: pd.DataFrame, measure: Measure) -> View:

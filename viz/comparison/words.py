@@ -35,6 +35,9 @@ def _what_was_compared(runs: pd.DataFrame, blocks: Blocks) -> str:
     draws = _count(n, "draw")
     label = blocks.measure.label
     said = f"{_count(k, 'treatment')} on {draws} (variant and seed), measured by {label}"
+    if blocks.least_difference > 0:
+        least = f"{blocks.measure.factor * blocks.least_difference:g}"
+        said += f"; differences up to {least} {blocks.measure.difference_unit} count as none"
     if len(set(runs["variant"])) > 1 and len(set(runs["seed"])) > 1:
         said += (
             "; variants of one seed share weather and demand, which the tests take as independent"
