@@ -99,8 +99,35 @@ def test_signed_ranks_of_demsars_table_2() -> None:
     difference = DEMSAR[:, 1] - DEMSAR[:, 0]
     found = stats.wilcoxon(difference, zero_method="zsplit")
     assert found.statistic == pytest.approx(12)
-    assert signed_rank_p(difference) == pytest.approx(found.pvalue)
     assert paired_difference(DEMSAR[:, 1], DEMSAR[:, 0]).p < 0.05
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-4, 4).filter(bool), min_size=5, max_size=6))
+def test_signed_ranks_with_ties_are_those_of_all_permutations(values: list[int]) -> None:
+    difference = np.array(values, dtype=float)
+    every = stats.PermutationMethod(n_resamples=2**7)
+    expected = stats.wilcoxon(difference, zero_method="zsplit", method=every).pvalue
+    assert signed_rank_p(difference) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("blocks", [5, 12, 30, 50])
+def test_signed_ranks_without_ties_are_scipys(blocks: int) -> None:
+    difference = np.random.default_rng(blocks).normal(0.3, 1.0, blocks)
+    expected = stats.wilcoxon(difference, method="exact").pvalue
+    assert signed_rank_p(difference) == pytest.approx(expected, rel=1e-9)
+
+
+def test_signed_ranks_of_many_blocks_go_over_into_the_normal_distribution() -> None:
+    difference = np.random.default_rng(3).normal(0.2, 1.0, 51)
+    assert signed_rank_p(difference) == pytest.approx(signed_rank_p(difference[:-1]), abs=0.05)
+    exact = stats.wilcoxon(difference, method="exact").pvalue
+    assert signed_rank_p(difference) == pytest.approx(exact, abs=2e-3)
+
+
+def test_zeros_take_the_lowest_ranks_and_no_side() -> None:
+    # Two zeros share ranks 1 and 2; of 3, 4, 5, 6, 7 all are positive: 2 of 32 signs are as far.
+    assert signed_rank_p(np.array([0, 0, 1, 2, 3, 4, 5.0])) == pytest.approx(2 / 32)
 
 
 def test_holm_of_demsars_example() -> None:
@@ -194,7 +221,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 0.88 <= inside / 100 <= 0.99
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(samples)
 def test_differences_turn_with_the_pair(values: np.ndarray) -> None:
     other = values[::-1].copy()
