@@ -21,7 +21,7 @@ FEWEST_BLOCKS = 5
 TIE = 1e-6
 RESAMPLES = 9999
 # Blocks up to which the signed-rank test is exact; beyond, the normal distribution is good.
-MOST_EXACT = 50
+MOST_EXACT = 200
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,10 @@ def signed_rank_p(difference: np.ndarray) -> float:
     if not np.any(difference):
         return 1.0
     if len(difference) > MOST_EXACT:
-        return float(stats.wilcoxon(difference, zero_method="zsplit", method="asymptotic").pvalue)
+        found = stats.wilcoxon(
+            difference, zero_method="zsplit", method="asymptotic", correction=True
+        )
+        return float(found.pvalue)
     # Mean ranks of ties are whole or half numbers.
     twice = np.rint(2 * stats.rankdata(np.abs(difference))).astype(int)[difference != 0]
     chance = np.ones(1)
