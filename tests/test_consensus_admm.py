@@ -16,17 +16,11 @@ from model.options import RunOptions
 from model.planner import planner
 from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
-from protocols.compensation import without_losers
 from protocols.consensus_admm import ConsensusAdmm
 from protocols.levelling import Line, matchings, mirrored
 from protocols.messages import CLOCK
 from tests.random_markets import random_scenario
 from tests.small_worlds import FOUR, small_world, untouched
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def curves(name: str) -> World:
@@ -231,40 +225,3 @@ class TestLevelling:
         for group in groups:
             ends = [country for edge in group for country in edge]
             assert len(ends) == len(set(ends))
-
-
-class TestCompensation:
-    @given(st.data())
-    @settings(max_examples=60, deadline=None)
-    def test_nobody_loses_and_no_money_appears(self, data) -> None:
-        countries = "ABCDE"[: data.draw(st.integers(2, 5))]
-        money = st.floats(-100, 100)
-        amounts = {c: data.draw(money) for c in countries}
-        excess = sum(amounts.values())
-        amounts["A"] -= max(excess, 0.0) + 1.0
-        pairs = []
-        for i in range(1, len(countries)):
-            partner = countries[data.draw(st.integers(0, i - 1))]
-            pair = (countries[i], partner)
-            pairs.append(pair if data.draw(st.booleans()) else pair[::-1])
-        if data.draw(st.booleans()):
-            pairs.append(pairs[0][::-1])
-        paid = {p: data.draw(money) for p in pairs}
-        energy = {p: data.draw(st.floats(0.1, 10)) for p in pairs}
-        settled = without_losers(paid, energy, amounts)
-        assert set(settled) == set(paid)
-
-        def gains(payments: dict[tuple[str, str], float]) -> dict[str, float]:
-            total = {c: -a for c, a in amounts.items()}
-            for (exporter, importer), eur in payments.items():
-                total[exporter] += eur
-                total[importer] -= eur
-            return total
-
-        before, after = gains(paid), gains(settled)
-        assert min(after.values()) >= -1e-9
-        for country in countries:
-            if before[country] < 0:
-                assert after[country] == pytest.approx(0.0, abs=1e-9)
-            else:
-                assert after[country] <= before[country] + 1e-9
