@@ -21,7 +21,7 @@ def test_winners_compensate_losers_where_the_group_gains(gains: list[float]) -> 
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_loses_by_trades_and_no_money_appears(data: st.DataObject) -> None:
     countries = "ABCDE"[: data.draw(st.integers(2, 5))]
     money = st.floats(-100, 100)
