@@ -1,4 +1,4 @@
-"""The commands ``app`` and ``report`` of the command line."""
+"""The commands ``app`` and ``report``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios.errors import ScenarioError
 from viz.console import make_console, print_line
 
 
-def app(
+def serve_app(
     results: Annotated[
         Path, typer.Option(help="Folder of the runs that are shown and started.")
     ] = Path("results"),
@@ -55,9 +55,3 @@ def report(
         raise ScenarioError(f"report: {error}") from None
     more = f" and {len(files) - 1} figures beside it" if len(files) > 1 else ""
     print_line(f"wrote {files[0]}{more}", make_console())
-
-
-def add_commands(cli: typer.Typer) -> None:
-    """Give the command line its commands ``app`` and ``report``."""
-    cli.command()(app)
-    cli.command()(report)
