@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import typer
 
-from commands.ending import OneLineErrors
-from commands.gains import gains
-from commands.negotiate import negotiate
-from commands.networks import inspect, prepare
-from commands.showing import report, serve_app
+from viz.commands.ending import OneLineErrors
+from viz.commands.gains import gains
+from viz.commands.negotiate import negotiate
+from viz.commands.networks import inspect, prepare
+from viz.commands.showing import report, serve_app
 
 app = typer.Typer(
     cls=OneLineErrors,

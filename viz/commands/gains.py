@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.ending import carry_out
+from viz.commands.ending import carry_out
 from model.options import RunOptions
 from model.reporting import Reporter
 from viz.console import make_console, print_line

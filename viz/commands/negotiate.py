@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.ending import EXIT_NOT_AGREED, carry_out
-from commands.words import codes, protocol_changes, scenario_changes, strategies_of
+from viz.commands.ending import EXIT_NOT_AGREED, carry_out
+from viz.commands.words import codes, protocol_changes, scenario_changes, strategies_of
 from model.options import RunOptions
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
