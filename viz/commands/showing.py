@@ -1,4 +1,4 @@
-"""The commands ``app``, ``report`` and ``comparison`` of the command line."""
+"""The commands ``app``, ``report`` and ``comparison``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios.errors import ScenarioError
 from viz.console import make_console, print_line
 
 
-def app(
+def serve_app(
     results: Annotated[
         Path, typer.Option(help="Folder of the runs that are shown and started.")
     ] = Path("results"),
@@ -125,10 +125,3 @@ def show_comparison(
     if page is not None:
         write_page(made, page)
         print_line(f"wrote {page}", console)
-
-
-def add_commands(cli: typer.Typer) -> None:
-    """Give the command line its commands ``app``, ``report`` and ``comparison``."""
-    cli.command()(app)
-    cli.command()(report)
-    cli.command()(comparison)
