@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,31 @@ def test_a_treatment_is_named_by_what_differs() -> None:
 def test_seeds_stand_in_the_order_of_numbers() -> None:
     blocks = as_blocks(label_runs(runs_and_countries(outcomes(12))[0]))
     assert list(blocks.matrix.index) == [f"seed {n}" for n in range(12)]
+
+
+def test_who_would_go_alone_is_told_where_coalitions_were_looked_at() -> None:
+    tables = tables_of(outcomes())
+    ended = tables.runs[tables.runs["status"] == "agreed"]
+    stable = ended["treatment"] != "vcg"
+    gains = pd.DataFrame(
+        {
+            "case": ended["case"],
+            "in_core": np.where(stable, "yes", "no"),
+            "complaining": np.where(stable, "MZ", "MZ+ZA"),
+            "complaint_meur": np.where(stable, -1.0, ended["seed"]),
+            "gini": 0.3,
+            "distance_to_shapley": 0.1,
+            "distance_to_nucleolus": 0.2,
+            "distance_to_equal_split": 0.3,
+        }
+    )
+    report = make_report(replace(tables, gains=gains))
+    vcg = report.tables["fairness"].set_index("treatment").loc["vcg"]
+    assert (vcg["blocks"], vcg["in_core"], vcg["worst_complaint_meur"]) == (SEEDS - 1, 0, 7.0)
+    said = "\n".join(report.said)
+    assert "no group of countries could do better alone on any draw under bundle" in said
+    assert "at worst MZ and ZA could do better alone by 7.00 M EUR/a" in said
+    assert any(view.title.startswith("Divisions") for view in views(report))
 
 
 def test_unknown_measures_and_treatments_are_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,13 +25,14 @@ from viz.comparison.rank_figure import draw_critical_differences
 from viz.comparison.spread_figure import draw_spread
 from viz.comparison.tables import (
     country_table,
+    fairness_table,
     friedman_table,
     missing_table,
     pair_table,
     rank_table,
     treatment_table,
 )
-from viz.comparison.words import findings, incentives_in_words
+from viz.comparison.words import fairness_in_words, findings, incentives_in_words
 from viz.drawing import Drawing
 from viz.printing import write
 from viz.table_files import write_table
@@ -74,12 +75,15 @@ class ComparisonTables:
         With ``seconds``.
     every_run : DataFrame
         The runs that were left out too.
+    gains : DataFrame, optional
+        Where the comparison looked at coalitions.
     """
 
     runs: pd.DataFrame
     countries: pd.DataFrame
     steps: pd.DataFrame
     every_run: pd.DataFrame
+    gains: pd.DataFrame | None = None
 
 
 def read_comparison(folder: Path) -> ComparisonTables:
@@ -90,9 +94,12 @@ def read_comparison(folder: Path) -> ComparisonTables:
     RecordsError
         If one is absent or from another version.
     """
-    return join_tables(
+    tables = join_tables(
         *(read_table(folder, name) for name in ("runs", "countries", "steps", "timings"))
     )
+    if not (folder / "gains.parquet").is_file():
+        return tables
+    return replace(tables, gains=read_table(folder, "gains"))
 
 
 def join_tables(
@@ -151,9 +158,13 @@ def make_report(
         "countries": country_table(runs, tables.countries, blocks.best_first),
         "missing": missing_table(runs, blocks),
     }
+    if tables.gains is not None:
+        made["fairness"] = fairness_table(runs, tables.gains, blocks.best_first)
     said = findings(
         runs, blocks, made["treatments"], made["pairs"], made["friedman"], made["missing"]
     )
+    if "fairness" in made:
+        said += fairness_in_words(made["fairness"])
     figures = _figures(tables, blocks, made)
     effects = deviations(tables.every_run, tables.countries)
     if len(effects):

@@ -244,6 +244,49 @@ def country_table(
     return pd.DataFrame(rows, columns=columns)
 
 
+def fairness_table(runs: pd.DataFrame, gains: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Would every group of countries accept the division? One row a treatment.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled.
+    gains : DataFrame
+        Table of a comparison that looked at coalitions, one row a case.
+    order : sequence of str
+        Treatments from top to bottom.
+
+    Returns
+    -------
+    DataFrame
+        ``blocks``, in how many of them the division is ``in_core``, the strongest complaint in the
+        mean and at worst (negative: every group gets more than it has alone), whose the worst one
+        is, mean Gini and mean distances to the divisions of theory.
+    """
+    joined = gains.merge(runs[["case", "treatment", "block"]], on="case")
+    rows = []
+    for treatment in order:
+        part = joined[joined["treatment"] == treatment].sort_values("block")
+        if part.empty:
+            continue
+        worst = part.iloc[int(part["complaint_meur"].to_numpy().argmax())]
+        rows.append(
+            {
+                "treatment": treatment,
+                "blocks": len(part),
+                "in_core": int((part["in_core"] == "yes").sum()),
+                "mean_complaint_meur": part["complaint_meur"].mean(),
+                "worst_complaint_meur": worst["complaint_meur"],
+                "complaining": worst["complaining"],
+                **{f"mean_{name}": part[name].mean() for name in _INEQUALITY},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+_INEQUALITY = ("gini", "distance_to_shapley", "distance_to_nucleolus", "distance_to_equal_split")
+
+
 def missing_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
     """Treatment and block of each run without a value, and why."""
     rows = []

@@ -181,6 +181,36 @@ def _countries(table: pd.DataFrame, measure: Measure) -> View:
     return View(f"Mean gain by country, {unit.label}/a", ("treatment", *codes), rows)
 
 
+def _fairness(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    unit = _money(table, "mean_complaint_meur", "worst_complaint_meur")
+    header = (
+        "treatment",
+        "in core",
+        f"mean\ncomplaint {unit.label}/a",
+        "worst",
+        "of",
+        "Gini",
+        "% from\nShapley",
+        "% from\nnucleolus",
+        "% from\nequal split",
+    )
+    distances = ("mean_distance_to_shapley", "mean_distance_to_nucleolus")
+    rows = [
+        [
+            row["treatment"],
+            f"{row['in_core']} of {row['blocks']}",
+            unit.text(_EUR * row["mean_complaint_meur"]),
+            unit.text(_EUR * row["worst_complaint_meur"]),
+            row["complaining"],
+            number(row["mean_gini"], 2),
+            *(number(100 * row[d], 1) for d in (*distances, "mean_distance_to_equal_split")),
+        ]
+        for row in _rows(table)
+    ]
+    return View("Divisions: the strongest complaint of a group of countries", header, rows)
+
+
 def _missing(table: pd.DataFrame, measure: Measure) -> View:
     del measure
     header = ("treatment", "draw", "status", "reason")
@@ -240,6 +270,7 @@ _VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
     "ranks": _ranks,
     "pairs": _pairs,
     "countries": _countries,
+    "fairness": _fairness,
     "missing": _missing,
     "incentives": _incentives,
     "best_deviations": _best_deviations,

@@ -141,6 +141,28 @@ def _losers_in_words(treatments: pd.DataFrame) -> list[str]:
     ]
 
 
+def fairness_in_words(fairness: pd.DataFrame) -> list[str]:
+    """Under which treatments some group of countries would rather go alone, and by how much.
+
+    Parameters
+    ----------
+    fairness : DataFrame
+        From :func:`viz.comparison.tables.fairness_table`.
+    """
+    said = []
+    stable = fairness[fairness["in_core"] == fairness["blocks"]]
+    if len(stable):
+        names = ", ".join(stable["treatment"])
+        said.append(f"no group of countries could do better alone on any draw under {names}")
+    for _, row in fairness[fairness["in_core"] < fairness["blocks"]].iterrows():
+        who = " and ".join(str(row["complaining"]).split("+"))
+        said.append(
+            f"{row['treatment']}: in the core on {row['in_core']} of {row['blocks']} draws; at "
+            f"worst {who} could do better alone by {money(1e6 * row['worst_complaint_meur'])}/a"
+        )
+    return said
+
+
 def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list[str]:
     """Where truth is everybody's best answer, and where it is not.
 
