@@ -93,6 +93,11 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         return None if self._desk is None else self._desk.answer(message, ledger)
 
     @property
+    def tells_the_truth(self) -> bool:
+        """Whether its answers come from its true cost."""
+        return self._told is self._valuation
+
+    @property
     def solves(self) -> int:
         """Optimisations made so far."""
         return self._problem.solves - self._solves_before

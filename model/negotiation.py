@@ -254,6 +254,8 @@ class NegotiationModel(mesa.Model):
         costs = {c: p.cost_eur for c, p in plans.items()}
         if self.protocol.promises_no_loss:
             for c, cost in costs.items():
+                if not self.countries[c].tells_the_truth:
+                    continue  # what it loses by its own lie is no fault of the protocol
                 paid = pending.payments_eur[c] - self.ledger.payments_eur[c]
                 loss = cost + paid - before[c]
                 if loss > COST_TOLERANCE * abs(before[c]) + COST_FLOOR_EUR:

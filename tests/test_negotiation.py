@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import pytest
 
 from agents.planning import PypsaProblem
+from agents.strategy import MarkUp
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel, StepRecord
 from model.options import RunOptions
@@ -62,7 +64,7 @@ def negotiate(
     protocol: Protocol | None = None,
     graph: nx.Graph | None = None,
     most_steps: int = MOST_STEPS,
-    **settings: int,
+    **settings: Any,
 ) -> Story:
     protocol = protocol or make_protocol("bilateral_bids", "adaptive")
     model = NegotiationModel(
@@ -426,6 +428,13 @@ class TestEngine:
         with pytest.raises(RuleBroken, match=r"no loss: B is .* EUR worse off"):
             negotiate(world, Script([dear], no_loss=True))
         assert negotiate(world, Script([dear]), most_steps=1).model.gains_eur["B"] < 0
+
+    def test_promise_of_no_loss_is_to_those_who_tell_the_truth(self, world: World) -> None:
+        dear = Script([deal("A", "B", 100.0, price=1e4)], no_loss=True)
+        with pytest.raises(RuleBroken, match="no loss: B"):
+            negotiate(world, dear, strategies={"A": MarkUp(0.1)})
+        lying = negotiate(world, dear, most_steps=1, strategies={"B": MarkUp(0.1)})
+        assert lying.model.gains_eur["B"] < 0
 
     def test_messages_off_the_graph(self) -> None:
         options = RunOptions("wheeling")
