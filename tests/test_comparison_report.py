@@ -182,7 +182,7 @@ def test_draws_that_cannot_reach_significance_are_told() -> None:
     good = {key: gains for key, gains in outcomes(6).items() if gains is not None}
     good["vcg.standard", 2] = {"MZ": 30.0, "NA": 5.0, "ZA": 15.0}
     said = "\n".join(make_report(tables_of(good)).said)
-    assert "no single one of 3 pairs may reach 5 %" in said and "7 draws could" in said
+    assert "no single one of 3 pairs can reach 5 %" in said and "7 draws could" in said
 
 
 def test_a_comparison_of_one_run_is_reported() -> None:
@@ -291,6 +291,20 @@ def test_rank_figure_joins_what_cannot_be_told_apart(report: ComparisonReport) -
     bars = [item.data["group"] for item in drawing.items if isinstance(item, Lines) and item.data]
     assert bars == ["bundle+bilateral_bids.adaptive", "bilateral_bids.adaptive+vcg"]
     assert list(report.tables["ranks"]["group"]) == ["a", "ab", "b"]
+
+
+def test_ranks_that_luck_explains_are_one_group() -> None:
+    rng = np.random.default_rng(4)
+    made = {
+        (f"{name}.standard", seed): {"A": 50 + rng.normal()}
+        for name in ("vcg", "mcafee", "bundle")
+        for seed in range(6)
+    }
+    report = make_report(tables_of(made))
+    assert report.tables["friedman"]["p"].iloc[0] >= 0.05
+    assert list(report.tables["ranks"]["group"]) == ["a", "a", "a"]
+    said = texts(report.figures["critical-differences"])
+    assert any("do not differ by more than luck" in text for text in said)
 
 
 def test_all_files_are_written(report: ComparisonReport, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations, product
 
 import numpy as np
 import pandas as pd
@@ -257,5 +258,12 @@ def test_least_p_is_what_a_clean_sweep_gives(blocks: int) -> None:
 def test_nothing_differs_where_nothing_differs() -> None:
     assert signed_rank_p(np.zeros(8)) == 1.0
     assert friedman(block_ranks(np.ones((8, 3)))).p == 1.0
-    # The same order everywhere leaves nothing to chance.
-    assert friedman(block_ranks(np.tile([1.0, 2.0, 3.0], (8, 1)))).p == 0.0
+
+
+@pytest.mark.parametrize("treatments", [2, 3])
+def test_the_same_order_everywhere_is_as_unlikely_as_counting_says(treatments: int) -> None:
+    # Of all orders in the other blocks one in (k!)^(n-1) is like the first block's.
+    orders = list(permutations(range(treatments)))
+    alike = [len(set(drawn)) == 1 for drawn in product(orders, repeat=FEWEST_BLOCKS)]
+    table = np.tile(np.arange(float(treatments)), (FEWEST_BLOCKS, 1))
+    assert friedman(block_ranks(table)).p == pytest.approx(sum(alike) / len(alike))

@@ -9,7 +9,13 @@ import numpy as np
 from viz.chart import SIZE, Frame, new_drawing
 from viz.comparison.blocks import Blocks
 from viz.comparison.marks import draw_whisker
-from viz.comparison.statistics import FEWEST_BLOCKS, cliques, critical_difference
+from viz.comparison.statistics import (
+    ALPHA,
+    FEWEST_BLOCKS,
+    critical_difference,
+    friedman,
+    rank_groups,
+)
 from viz.comparison.tables import ranks_of
 from viz.drawing import Drawing, Lines, Text, text_width, words
 from viz.numbers import number
@@ -33,13 +39,12 @@ def draw_critical_differences(blocks: Blocks) -> Drawing:
             f"the test begins at {FEWEST_BLOCKS}."
         )
         return words(_PLOT, 120, _TITLE, text)
-    return _diagram([str(c) for c in blocks.matrix.columns], ranks.mean(axis=0), n)
+    return _diagram([str(c) for c in blocks.matrix.columns], ranks)
 
 
-def _diagram(names: list[str], means: np.ndarray, blocks: int) -> Drawing:
-    k = len(names)
-    difference = critical_difference(k, blocks)
-    groups = cliques(means, difference)
+def _diagram(names: list[str], ranks: np.ndarray) -> Drawing:
+    means, k = ranks.mean(axis=0), len(names)
+    groups = rank_groups(ranks)
     order = np.argsort(means, kind="stable")
     left_side, right_side = order[: math.ceil(k / 2)], order[math.ceil(k / 2) :][::-1]
     texts = {int(i): f"{names[i]}  {number(means[i], 2)}" for i in order}
@@ -55,7 +60,11 @@ def _diagram(names: list[str], means: np.ndarray, blocks: int) -> Drawing:
     )
     frame = Frame(margins[0], axis_y, margins[0] + _PLOT, height, 1, k, 0, 1)
     _draw_scale(drawing, frame, k)
-    _draw_ruler(drawing, frame, difference)
+    if friedman(ranks).p < ALPHA:
+        _draw_ruler(drawing, frame, critical_difference(k, len(ranks)))
+    else:
+        text = "mean ranks do not differ by more than luck (Friedman, 5 %)"
+        drawing.add(Text(frame.left, frame.top - 36, text, SIZE, fill="muted"))
     for place, group in enumerate(groups):
         y = axis_y + 10 + _BAR * place
         ends = frame.x(means[group[0]]) - 4, frame.x(means[group[-1]]) + 4

@@ -73,7 +73,8 @@ class Friedman:
     f : float
         Iman and Davenport's, less conservative.
     p : float
-        Of ``f``, with k - 1 and (k - 1)(n - 1) degrees of freedom; NaN with too few blocks.
+        Of ``f``, with k - 1 and (k - 1)(n - 1) degrees of freedom, but never below the chance
+        (1 / k!)^(n - 1) that luck brings the same order everywhere; NaN with too few blocks.
     """
 
     blocks: int
@@ -243,7 +244,10 @@ def friedman(ranks: np.ndarray) -> Friedman:
     left = n * (k - 1) - chi2
     # The same order in every block leaves nothing to chance.
     f = math.inf if left <= 1e-9 * n * k else (n - 1) * chi2 / left
-    p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))) if n >= FEWEST_BLOCKS else math.nan
+    if n < FEWEST_BLOCKS:
+        return Friedman(n, k, chi2, f, math.nan)
+    same_order = math.exp(-(n - 1) * math.lgamma(k + 1))
+    p = max(float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), same_order)
     return Friedman(n, k, chi2, f, p)
 
 
@@ -257,6 +261,24 @@ def critical_difference(treatments: int, blocks: int, alpha: float = ALPHA) -> f
     """
     q = stats.studentized_range.ppf(1 - alpha, treatments, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(treatments * (treatments + 1) / (6 * blocks)))
+
+
+def rank_groups(ranks: np.ndarray) -> list[tuple[int, ...]]:
+    """Groups of treatments that cannot be told apart; groups of one are left out.
+
+    All of them where Friedman's test finds no difference, for then nothing is to be looked for;
+    else the :func:`cliques` of Nemenyi's test.
+
+    Parameters
+    ----------
+    ranks : ndarray, shape (blocks, treatments)
+        Of :data:`FEWEST_BLOCKS` blocks or more.
+    """
+    means = ranks.mean(axis=0)
+    if friedman(ranks).p >= ALPHA:
+        return [tuple(int(i) for i in np.argsort(means, kind="stable"))]
+    n, k = ranks.shape
+    return cliques(means, critical_difference(k, n))
 
 
 def cliques(mean_ranks: Sequence[float] | np.ndarray, difference: float) -> list[tuple[int, ...]]:

@@ -12,12 +12,12 @@ from viz.comparison.blocks import Blocks
 from viz.comparison.statistics import (
     FEWEST_BLOCKS,
     block_ranks,
-    cliques,
     critical_difference,
     friedman,
     holm,
     mean_interval,
     paired_difference,
+    rank_groups,
 )
 
 # What fits on a page.
@@ -161,15 +161,15 @@ def rank_table(blocks: Blocks) -> pd.DataFrame:
     means = ranks.mean(axis=0)
     letters = [""] * k
     if n >= FEWEST_BLOCKS:
-        letters = _group_letters(means, n)
+        letters = _group_letters(ranks)
     table = pd.DataFrame({"treatment": complete.columns, "mean_rank": means, "group": letters})
     return table.sort_values("mean_rank", kind="stable", ignore_index=True)
 
 
-def _group_letters(means: np.ndarray, blocks: int) -> list[str]:
-    k = len(means)
+def _group_letters(ranks: np.ndarray) -> list[str]:
+    means, k = ranks.mean(axis=0), ranks.shape[1]
     letters = [""] * k
-    groups = cliques(means, critical_difference(k, blocks))
+    groups = rank_groups(ranks)
     alone = [(i,) for i in range(k) if not any(i in group for group in groups)]
     for place, group in enumerate(sorted([*groups, *alone], key=lambda g: means[list(g)].mean())):
         for i in group:

@@ -111,9 +111,11 @@ def _pairs_in_words(pairs: pd.DataFrame) -> list[str]:
     fewest = int(tested["blocks"].min())
     if least_p(fewest) * len(tested) > ALPHA:
         needed = next(n for n in range(fewest, 200) if least_p(n) * len(tested) <= ALPHA)
+        which = "the pair" if len(tested) == 1 else f"no single one of {len(tested)} pairs"
+        verb = "cannot" if len(tested) == 1 else "can"
         return [
-            f"with {_count(fewest, 'draw')} no single one of {_count(len(tested), 'pair')} may "
-            f"reach 5 % after Holm's adjustment even if one side always wins; {needed} draws could"
+            f"with {_count(fewest, 'draw')} {which} {verb} reach 5 % by Wilcoxon with Holm even if "
+            f"one side always wins; {needed} draws could"
         ]
     equal = tested[tested["holm_p"] >= ALPHA]
     if equal.empty:
