@@ -11,26 +11,23 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from model.files import content_hash, write_json
-from model.negotiation import NegotiationModel
+from model.experiments.grid import Case, Grid
+from model.experiments.measure import Bench
+from model.experiments.spec import experiment_from_options
+from model.files import write_json
 from model.options import RunOptions
-from model.planner import cache_folder, planner
-from model.reporting import Reporter
-from model.runs import chosen_scenario
-from model.world import World, build_world
-from protocols.registry import make_protocol, protocol_modes
+from model.planner import cache_folder
+from protocols.registry import protocol_modes
+from scenarios.errors import ScenarioError
 from tests.bench_output import quiet
 
-MEUR = 1e6
 FAMILIES = ("flat", "tou", "hourly")
 # Families that are compared unless others are named: blocks are what neighbours contract, and what
 # a market operator or many rounds of prices can clear is hours.
@@ -41,6 +38,7 @@ USUAL = {
     "consensus_admm.standard": ("hourly", "tou"),
     "market_coupling.standard": ("hourly", "tou"),
 }
+COUNTS = ("steps", "rounds", "messages", "numbers_disclosed", "solves", "dependent_solves")
 BEGIN, END = (f"<!-- python -m tests.bench_protocols: {word} -->" for word in ("begin", "end"))
 HEADS = (
     "protocol", "products", "status", "efficiency", "of ceiling", "gain M EUR/a", "least gain",
@@ -49,143 +47,48 @@ HEADS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One negotiation.
+def cells(case: Case, run: dict[str, Any], seconds: float | None) -> tuple[str, ...]:
+    """A case's row in words, in the order of :data:`HEADS`; blank where it broke off."""
 
-    ``known_to_one`` is the largest share of a country's cost function that one observer can pin
-    down, ``certified_gap`` what is at most left of the planner's gain by the protocol's own bound.
-    """
+    def told(name: str, form: str) -> str:
+        return "" if run.get(name) is None else format(run[name], form)
 
-    protocol: str
-    products: str
-    status: str
-    efficiency: float
-    of_ceiling: float
-    gain_eur: float
-    least_gain_eur: float
-    losers: str
-    steps: int
-    rounds: int
-    messages: int
-    numbers: int
-    known_to_one: float | None
-    solves: int
-    dependent_solves: int
-    seconds: float
-    certified_gap: float | None
-
-    def cells(self) -> tuple[str, ...]:
-        """The row in words, in the order of :data:`HEADS`."""
-        return (
-            self.protocol,
-            self.products,
-            self.status,
-            f"{self.efficiency:.1%}",
-            f"{self.of_ceiling:.1%}",
-            f"{self.gain_eur / MEUR:.1f}",
-            f"{self.least_gain_eur / MEUR:.2f}",
-            self.losers or "nobody",
-            str(self.steps),
-            f"{self.rounds:,}",
-            f"{self.messages:,}",
-            f"{self.numbers:,}",
-            "?" if self.known_to_one is None else f"{self.known_to_one:.0%}",
-            f"{self.solves:,}",
-            f"{self.dependent_solves:,}",
-            f"{self.seconds:.0f}",
-            "" if self.certified_gap is None else f"{self.certified_gap:.2%}",
-        )
-
-
-def measure(member: str, family: str, options: RunOptions, costs_eur: dict[str, float]) -> Measured:
-    """Negotiate once; ``costs_eur`` holds the planner's cost, free and by product family."""
-    name, _, mode = member.partition(".")
-    with quiet():
-        world = _world(options, family)
-    settings = world.scenario.settings
-    model = NegotiationModel(
-        world.problems,
-        world.graph,
-        world.products,
-        make_protocol(name, mode or None),
-        seed=settings.seed,
-        workers=options.workers,
-        price_cap_eur_per_mwh=settings.value_of_lost_load_eur_per_mwh,
+    share = told("disclosed_share", ".0%")
+    return (
+        case.protocol,
+        case.products,
+        run["status"],
+        told("efficiency", ".1%"),
+        told("of_ceiling", ".1%"),
+        told("gain_meur", ".1f"),
+        told("least_gain_meur", ".2f"),
+        run.get("losers", "").replace("+", ", ") or "nobody",
+        *(told(name, ",") for name in COUNTS[:4]),
+        share or "?",
+        *(told(name, ",") for name in COUNTS[4:]),
+        "" if seconds is None else f"{seconds:.0f}",
+        told("certified_gap", ".2%"),
     )
-    model.plan_alone()
-    start = time.perf_counter()
-    counts = np.zeros(4, dtype=int)
-    while model.status == "running" and model.steps < options.max_steps:
-        model.step()
-        assert model.last is not None
-        t = model.last.tally
-        counts += (t.rounds, t.messages, t.numbers_disclosed, t.dependent_solves)
-    seconds = time.perf_counter() - start
-    return _measured(member, family, model, counts, seconds, costs_eur)
+
+
+def markdown(rows: list[tuple[str, ...]], scenario: str) -> str:
+    """Table of all rows."""
+    lines = [f"Scenario `{scenario}`.", "", f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _measured(
-    member: str,
-    family: str,
-    model: NegotiationModel,
-    counts: np.ndarray,
-    seconds: float,
-    costs_eur: dict[str, float],
-) -> Measured:
-    autarky = sum(model.autarky_eur.values())
-    best = autarky - costs_eur["hourly"]
-    gains = model.gains_eur
-    heard = model.watch.table()
-    share = heard["share"].max() if len(heard) and not heard["share"].isna().any() else None
-    bound = model.lower_bound_eur
-    rounds, messages, numbers, dependent = (int(n) for n in counts)
-    return Measured(
-        protocol=member,
-        products=family,
-        status="capped" if model.status == "running" else model.status,
-        efficiency=model.gain_eur / best,
-        of_ceiling=model.gain_eur / (autarky - costs_eur[family]),
-        gain_eur=model.gain_eur,
-        least_gain_eur=min(gains.values()),
-        losers=", ".join(c for c, g in gains.items() if g < -1e-7 * model.autarky_eur[c]),
-        steps=model.steps,
-        rounds=rounds,
-        messages=messages,
-        numbers=numbers,
-        known_to_one=None if share is None else float(share),
-        solves=model.local_solves,
-        dependent_solves=dependent,
-        seconds=seconds,
-        certified_gap=None if bound is None else (sum(model.costs_eur.values()) - bound) / best,
-    )
-
-
-def _world(options: RunOptions, family: str) -> World:
-    chosen = RunOptions(
-        options.scenario,
-        products=family,
-        resolution=options.resolution,
-        countries=options.countries,
-    )
-    return build_world(chosen_scenario(chosen), "highs", Reporter())
-
-
-def _planner_costs(options: RunOptions, families: tuple[str, ...]) -> dict[str, float]:
-    """The planner's cost with free flows, as ``hourly``, and within each family."""
-    costs = {}
-    for family in dict.fromkeys(("hourly", *families)):
+    bench: Bench, case: Case, workers: int, fresh: bool
+) -> tuple[dict[str, Any], float | None]:
+    """Row of a case and its seconds, from an earlier time if there was one."""
+    kept = cache_folder() / "protocols" / f"{case.id}.json"
+    if fresh or not kept.exists():
         with quiet():
-            world = _world(options, family)
-            restricted = None if family == "hourly" else world.products
-            costs[family] = planner(world, restricted).cost_eur
-    return costs
-
-
-def markdown(rows: list[Measured], scenario: str) -> str:
-    """Table of all rows."""
-    lines = [f"Scenario `{scenario}`.", "", f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
-    return "\n".join([*lines, *(f"| {' | '.join(row.cells())} |" for row in rows)])
+            found = bench.measure(replace(case, options=replace(case.options, workers=workers)))
+        seconds = found.timings[-1]["seconds"] if found.timings else None
+        write_json(kept, {"run": found.run, "seconds": seconds})
+    known = json.loads(kept.read_text(encoding="utf-8"))
+    return known["run"], known["seconds"]
 
 
 def write_page(page: Path, made: str) -> None:
@@ -217,32 +120,24 @@ def main(
     everyone = [f"{n}.{m}" for n, modes in protocol_modes().items() for m in modes]
     wanted = protocols.split(",") if protocols else everyone
     named = tuple(products.split(",")) if products else None
-    rows_wanted = [(m, f) for m in wanted for f in named or USUAL.get(m, ("tou",))]
-    families = tuple(dict.fromkeys(family for _, family in rows_wanted))
-    unknown = [f for f in families if f not in FAMILIES]
-    if unknown:
-        raise typer.BadParameter(f"no product family {unknown[0]!r}; choose of {FAMILIES}")
-    options = RunOptions(
-        scenario,
-        resolution=resolution,
-        countries=tuple(countries.split(",")) if countries else None,
-        workers=workers,
-        max_steps=max_steps,
-    )
-    costs = _planner_costs(options, families)
-    rows = []
-    for member, family in rows_wanted:
-        key = content_hash(member, family, options.record(), costs[family])[:16]
-        kept = cache_folder() / "protocols" / f"{key}.json"
-        if kept.exists() and not fresh:
-            row = Measured(**json.loads(kept.read_text()))
-        else:
-            row = measure(member, family, options, costs)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_json(kept, asdict(row))
-        rows.append(row)
-        print("  ".join(row.cells()), file=sys.stderr, flush=True)
-    made = markdown(rows, scenario)
+    given = {
+        "scenario": scenario,
+        "protocols": [{"protocol": m, "products": named or USUAL.get(m, ("tou",))} for m in wanted],
+        "resolution": resolution,
+        "countries": countries.split(",") if countries else None,
+        "max_steps": max_steps,
+    }
+    try:
+        cases = Grid(experiment_from_options(given)).cases
+    except ScenarioError as error:
+        raise typer.BadParameter(str(error)) from None
+    bench = Bench()
+    rows = {}
+    # Cases of one world follow each other, so that its models are built once.
+    for case in sorted(cases, key=lambda case: case.world):
+        rows[case.id] = cells(case, *_measured(bench, case, workers, fresh))
+        print("  ".join(rows[case.id]), file=sys.stderr, flush=True)
+    made = markdown([rows[case.id] for case in cases], scenario)
     print(made)
     if page is not None:
         write_page(page, made)

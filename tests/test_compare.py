@@ -94,10 +94,11 @@ def test_ray_cluster_of_two_nodes_leaves_the_same_bytes(unbroken: Path, tmp_path
 
     from model.experiments.ray_team import RayTeam
 
-    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    # Both on loopback; Ray takes 127.0.0.1 for the machine's own address.
+    head = {"num_cpus": 1, "node_ip_address": "127.0.0.2", "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        cluster.add_node(**node)
+        cluster.add_node(num_cpus=1, node_ip_address="127.0.0.3")
         team = RayTeam(None, gains=False, address=cluster.address)
         assert team.size == 2
         done = compared(tmp_path, team=team)

@@ -30,7 +30,7 @@ def told(tmp_path: Path, **given: Any) -> str:
     wish = Wish(None, {**PLAIN, **given}, None, False, tmp_path, None, "local", None)
     with pytest.raises(ScenarioError) as error:
         prepare_comparison(wish)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*"))
     return str(error.value)
 
 

@@ -224,6 +224,9 @@ class Grid:
     def _check(self) -> None:
         """Refuse what is not known before anything is run."""
         e = self.experiment
+        for name in ("resolution", "slices", "countries"):
+            with _blame(name):
+                chosen_scenario(RunOptions(e.scenario, **{name: getattr(e, name)}))
         for i, choice in enumerate(e.protocols):
             with _blame("protocols", i):
                 check_options(self._options(choice, self.base.settings.products, choice.set))
@@ -231,9 +234,6 @@ class Grid:
             for i, value in enumerate(getattr(e, name)):
                 with _blame(name, i):
                     check_options(self._first(**{name.replace("settlements", "settlement"): value}))
-        for name in ("resolution", "countries"):
-            with _blame(name):
-                check_options(self._first())
         for i, variant in enumerate(e.variants):
             with _blame("variants", i):
                 draw = self.draw(variant, 0, {})

@@ -74,7 +74,7 @@ class LocalTeam(Team):
         number = numbers[pipe]
         try:
             return number, pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             process, _ = self._workers.pop(number)
             process.join()
             pipe.close()
@@ -108,7 +108,7 @@ def work(pipe: Connection, gains: bool) -> None:
     try:
         while True:
             pipe.send(bench.measure(pipe.recv()))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         return
 
 
