@@ -15,7 +15,8 @@ from protocols.pool_settlement import FlowChange, awards, compensation_eur
 
 # Width of the blocks of a ladder at first, as shares of what the country's lines can carry. The
 # last lets it go all the way; the others shrink from round to round.
-BLOCKS = (0.02, 0.06, 0.17, 0.35, 1.4)
+ENDS = (0.005, 0.02, 0.1, 0.4, 2.0)
+SHRINK, GROW, LEAST = 0.5, 3.0, 2.0**-10
 # Slopes are rebalanced every so many rounds.
 REBALANCE_EVERY = 3
 
@@ -103,12 +104,12 @@ class MarketCoupling(Protocol):
     """
 
     max_rounds: int = 40
-    steepness: float = 2.0
+    steepness: float = 1.25
     relaxation: float = 1.6
     shrink: float = 0.9
     finest: float = 0.02
     pieces: int = 4
-    rebalance: float = 1.6
+    rebalance: float = 1.0
     look_every: int = 2
     patience: int = 4
     tolerance: float = 1e-3
@@ -171,11 +172,23 @@ class _Coupling:
                 body = replies.get(country)
                 if isinstance(body, Worth):
                     self.price[i] = body.price_eur_per_mwh
-        level = self._price_level()
-        # A price of lost load says that little is worth much, not what much is worth.
-        self.price = np.clip(self.price, -5 * level, 5 * level)
-        reach = np.where(self.reach_mw > 0, self.reach_mw, np.inf)
-        self.slope = self.rules.steepness * level / reach
+            self._mean_with_neighbours()
+        self.weight = np.ones(len(self.countries))
+        self.span = np.where(self.reach_mw.max(axis=1) > 0, self.reach_mw.max(axis=1), np.inf)[:, None]
+        self.near = np.ones_like(self.price)
+
+    def _mean_with_neighbours(self) -> None:
+        """Each price becomes the mean with its neighbours', a few times."""
+        net = self.network
+        span = self.reach_mw.max(axis=1)[:, None]
+        carried = net.limit_mw.max(axis=(0, 2))[:, None]
+        a, b = net.ends
+        for _ in range(5):
+            weight, total = span.copy(), span * self.price
+            for here, there in ((a, b), (b, a)):
+                np.add.at(weight, here, carried)
+                np.add.at(total, here, carried * self.price[there])
+            self.price = np.where(weight > 0, total / np.where(weight > 0, weight, 1), self.price)
 
     def _price_level(self) -> float:
         size = np.abs(self.price)
@@ -184,10 +197,12 @@ class _Coupling:
     def _clear_once(self) -> Talk:
         """Curves, clearing, new positions and zonal prices."""
         centre = self.network.exchange_mw(self.flow_mw)
+        least = self.market.price_cap_eur_per_mwh / 75
+        self.slope = self.rules.steepness * np.maximum(np.abs(self.price), least) / self.span * self.weight[:, None]
         width, rise = self._ladders(1)
         change = yield from self._ask_amounts(centre, width, rise)
         # The present position must lie on every curve, so that there is something to clear.
-        furthest = BLOCKS[-1] * self.reach_mw
+        furthest = ENDS[-1] * self.reach_mw
         taken = centre + np.clip(self.rules.relaxation * change, -furthest, furthest)
         width, rise = self._ladders(self.rules.pieces)
         here = self.price[:, None]
@@ -197,15 +212,19 @@ class _Coupling:
         position = self.network.exchange_mw(self.flow_mw)
         # The zonal price is where the cleared position lies on each curve.
         self.price = self.price + self.slope * (taken - position)
-        if self.round % REBALANCE_EVERY == REBALANCE_EVERY - 1:
+        end = np.array((0.0, *ENDS))[None, :, None] * self.near[:, None, :] * self.reach_mw[:, None, :]
+        dev = np.abs(change)
+        factor = np.where(dev <= end[:, 1], SHRINK, np.where(dev > end[:, 3], GROW, 1.0))
+        self.near = np.clip(self.near * factor, LEAST, 1.0)
+        if self.rules.rebalance > 1 and self.round % REBALANCE_EVERY == REBALANCE_EVERY - 1:
             self._rebalance(change, position - centre)
 
     def _ladders(self, pieces: int) -> tuple[np.ndarray, np.ndarray]:
         """Width of blocks and rise of their prices (shape: countries, blocks, products)."""
-        finer = max(self.rules.shrink**self.round, self.rules.finest)
-        shares = np.array([*(finer * share for share in BLOCKS[:-1]), BLOCKS[-1]])
-        shares = np.repeat(shares / pieces, pieces)
-        width = shares[None, :, None] * self.reach_mw[:, None, :]
+        ends = np.array((0.0, *ENDS))[None, :, None] * np.ones_like(self.near)[:, None, :]
+        ends[:, 1:-1] *= self.near[:, None, :]
+        width = np.diff(ends, axis=1) * self.reach_mw[:, None, :]
+        width = np.repeat(width / pieces, pieces, axis=1)
         middle = np.cumsum(width, axis=1) - width / 2
         return width, self.slope[:, None] * middle
 
@@ -237,7 +256,7 @@ class _Coupling:
         factor = self.rules.rebalance
         grow = np.where(wanted > factor * moved, factor, 1.0)
         grow = np.where(moved > factor * wanted, 1 / factor, grow)
-        self.slope = self.slope * grow[:, None]
+        self.weight = self.weight * grow
 
     def _look(self) -> Talk:
         """Re-solve at the cleared positions; keep the better flows, or step back half the way."""
