@@ -20,14 +20,8 @@ from protocols.coordination_messages import (
 )
 from protocols.levelling import Line, PriceSlope
 from protocols.messages import Body, Message
+from protocols.price_ladder import PriceLadder
 from protocols.public import PublicLedger
-
-# Ends of the blocks that stand for the quadratic penalty, as shares of what a country can trade;
-# the last one reaches over the whole of it.
-BLOCK_ENDS = (0.005, 0.02, 0.1, 0.4, 2.0)
-# The inner blocks of a product shrink while its deviations stay within the first one, down to
-# this share, and grow again when a deviation passes the third.
-SHRINK, GROW, LEAST_REACH = 0.5, 3.0, 2.0**-10
 
 
 class ConsensusSide(Side):
@@ -52,7 +46,7 @@ class ConsensusSide(Side):
         self._ports: dict[str, int] = {}
         self._slopes: dict[str, PriceSlope] = {}
         self._span_mw = 0.0
-        self._price, self._reach = np.zeros(0), np.ones(0)
+        self._price, self._ladder = np.zeros(0), PriceLadder(0.0, 0)
         self._quoted: dict[str, np.ndarray] = {}
         self._heard: dict[str, np.ndarray] = {}
 
@@ -91,7 +85,7 @@ class ConsensusSide(Side):
     def _think_again(self, call: OpeningCall, ledger: PublicLedger) -> None:
         if not len(self._price):
             self._price = self.valuation.marginal_values(ledger.exchange_mw(self.country))
-            self._reach = np.ones_like(self._price)
+            self._ladder = PriceLadder(self._span_mw, len(self._price))
         elif not call.first:
             self._take_mean()
 
@@ -124,12 +118,12 @@ class ConsensusSide(Side):
     def _revise(self, call: ReviseCall) -> None:
         self._take_mean()
         profile = self._proposed_mw()
-        slope, ends = self._slopes[self.country].at(self._price), self._block_ends()
-        rise, width = slope * (ends[1:] + ends[:-1]) / 2, np.diff(ends, axis=0)
+        slope = self._slopes[self.country].at(self._price)
+        width, rise = self._ladder.blocks(slope)
         terms = Terms(self._price + rise, self._price - rise, width, width)
         change = self.valuation.problem.respond(profile, terms)
         self._price = self._price + call.relaxation * slope * change
-        self._refine(np.abs(change), ends)
+        self._ladder.refine(change)
 
     def _proposed_mw(self) -> np.ndarray:
         """Net import that the proposed flows give, MW per snapshot of every port."""
@@ -139,14 +133,3 @@ class ConsensusSide(Side):
             landing = [line for c, line in self._lines.items() if self._ports[c] == port]
             total[port] = np.sum([line.near_import_mw for line in landing], axis=0)
         return np.concatenate([products.profile_mw(mw) for mw in total])
-
-    def _block_ends(self) -> np.ndarray:
-        """Ends of the blocks either side of the proposed exchange, zero first, MW."""
-        share = np.outer((0.0, *BLOCK_ENDS), np.ones_like(self._reach))
-        share[1:-1] *= self._reach
-        return share * self._span_mw
-
-    def _refine(self, deviation_mw: np.ndarray, ends: np.ndarray) -> None:
-        near, far = deviation_mw <= ends[1], deviation_mw > ends[3]
-        factor = np.where(near, SHRINK, np.where(far, GROW, 1.0))
-        self._reach = np.clip(self._reach * factor, LEAST_REACH, 1.0)

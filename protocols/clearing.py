@@ -2,7 +2,8 @@
 
 One sparse linear programme clears all products at once. It maximises the welfare that the curves
 report over the flows of the graph, with losses, net capacities and a balance for every country and
-product; products share nothing, so that it falls apart into one small problem for each.
+product; products share nothing, so that it falls apart into one small problem for each. Of one
+clearing to the next only numbers change, and the programme goes on from where it ended.
 
 Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity; the European day-
 ahead algorithm EUPHEMIA does the same with losses and available transfer capacities (NEMO
@@ -16,9 +17,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from protocols.base import Market
+from protocols.hot_programme import HotProgramme
 
 # What a flow must be worth, as a share of the highest price: keeps idle energy from circulating.
 _IDLE_SHARE = 1e-9
@@ -127,6 +128,7 @@ class Network:
             np.array([self.countries.index(line[0]) for line in self.lines], dtype=int),
             np.array([self.countries.index(line[1]) for line in self.lines], dtype=int),
         )
+        self._programmes: dict[tuple[tuple[int, ...], int], HotProgramme] = {}
 
     def flows_of(self, market: Market) -> np.ndarray:
         """Present net flow of each line, MW per product (shape: lines, products)."""
@@ -160,6 +162,22 @@ class Network:
             np.add.at(out, sender, limit)
             np.add.at(into, receiver, keep * limit)
         return np.maximum(out, into)
+
+    def mean_with_neighbours(self, price: np.ndarray) -> np.ndarray:
+        """Mean of each country's price with its neighbours', weighted by what lines carry.
+
+        Parameters
+        ----------
+        price : ndarray, shape (countries, products)
+            EUR/MWh. A country's own counts as much as all its lines.
+        """
+        own = self.reach_mw().max(axis=1, initial=0.0)[:, None]
+        carried = self.limit_mw.max(axis=(0, 2), initial=0.0)[:, None]
+        weight, total = own.copy(), own * price
+        for here, there in ((self._from, self._to), (self._to, self._from)):
+            np.add.at(weight, here, carried)
+            np.add.at(total, here, carried * price[there])
+        return np.divide(total, weight, out=price.copy(), where=weight > 0)
 
     def clear(
         self, curves: StepCurves, flow_mw: np.ndarray, absent: Collection[str] = ()
@@ -199,35 +217,27 @@ class Network:
         widths = (curves.more_mw[rows].ravel(), curves.less_mw[rows].ravel())
         upper = np.concatenate([high.ravel(), *widths]) / power
         lower = np.concatenate([low.ravel(), np.zeros(2 * np.prod(wide))]) / power
-        # The least over blocks is found product by product: every row belongs to one of them.
-        each = sp.identity(products, format="csr")
-        stacked = sp.kron(sp.identity(len(rows)), sp.csr_matrix(np.ones((1, blocks))))
-        balance = sp.hstack(
-            [
-                sp.kron(sp.csr_matrix(self._incidence()[rows]), each),
-                -sp.kron(stacked, each),
-                sp.kron(stacked, each),
-            ],
-            format="csr",
-        )
         wanted = curves.centre_mw[rows].ravel() / power
-        for method in ("highs-ds", "highs-ipm"):
-            result = linprog(
-                cost,
-                A_eq=balance,
-                b_eq=wanted,
-                bounds=np.column_stack([lower, upper]),
-                method=method,
-            )
-            if result.status == 0:
-                break
-        else:
-            raise RuntimeError(f"clearing ended with {result.message!r}")
-        arcs = result.x[: 2 * lines * products].reshape(2, lines, products) * power
+        programme = self._programme(tuple(rows), blocks)
+        found, duals = programme.solve(cost, lower, upper, wanted)
+        arcs = found[: 2 * lines * products].reshape(2, lines, products) * power
         arcs = np.clip(arcs, low, high)
         zonal = np.zeros((len(self.countries), products))
-        zonal[rows] = result.eqlin.marginals.reshape(len(rows), products) * price / hours
+        zonal[rows] = duals.reshape(len(rows), products) * price / hours
         return Cleared(arcs[0] - arcs[1], zonal)
+
+    def _programme(self, rows: tuple[int, ...], blocks: int) -> HotProgramme:
+        """Balances of some countries over flows, blocks of import and blocks given up."""
+        if (rows, blocks) not in self._programmes:
+            each = sp.identity(len(self.hours), format="csr")
+            stacked = sp.kron(sp.identity(len(rows)), sp.csr_matrix(np.ones((1, blocks))))
+            parts = [
+                sp.kron(sp.csr_matrix(self._incidence()[list(rows)]), each),
+                -sp.kron(stacked, each),
+                sp.kron(stacked, each),
+            ]
+            self._programmes[rows, blocks] = HotProgramme(sp.hstack(parts))
+        return self._programmes[rows, blocks]
 
     def _flow_bounds(
         self, flow_mw: np.ndarray, absent: Collection[str]

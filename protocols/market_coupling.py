@@ -11,14 +11,10 @@ from protocols.auction_messages import CostCall, CostChange, Curve, CurveCall, W
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Network, StepCurves
 from protocols.compensation import compensation_eur
+from protocols.levelling import PriceSlope
 from protocols.messages import OPERATOR, Body, Message
 from protocols.pool_settlement import FlowChange, awards
-
-# Width of the blocks of a ladder at first, as shares of what the country's lines can carry. The
-# last lets it go all the way; the others shrink from round to round.
-BLOCKS = (0.02, 0.06, 0.17, 0.35, 1.4)
-# Slopes are rebalanced every so many rounds.
-REBALANCE_EVERY = 3
+from protocols.price_ladder import BLOCK_ENDS, PriceLadder
 
 
 @dataclass(frozen=True)
@@ -46,27 +42,32 @@ class MarketCoupling(Protocol):
 
     Rules:
 
-    1. *Curves.* The operator posts to every country a ladder of prices for each product around
+    1. *Opening.* Countries say what a little import is worth to them. First zonal prices are means
+       among neighbours, taken a few times.
+    2. *Curves.* The operator posts to every country a ladder of prices for each product around
        its present position: the zonal price where it stands, higher for every further block of
        import, lower for every block of export. The country answers with the amounts that are
-       best for it, all products together. That point and the ladder's slope are its step curve:
-       several blocks of MW at EUR/MWh each way.
-    2. *Clearing.* One linear programme maximises the reported welfare under net capacities,
+       best for it, all products together. Its step curve follows: several blocks of MW at
+       EUR/MWh each way, by the ladder's slope. Slopes are in proportion to prices, so that scarce
+       hours move faster. Inner blocks shrink where a country keeps near its position.
+    3. *Clearing.* One linear programme maximises the reported welfare under net capacities,
        losses and a balance per country and product. Zonal prices and positions follow, and are
-       where the next ladders lie. Blocks grow finer from round to round; the slope of a country
-       that keeps away from its position falls and that of one that is dragged along rises.
-    3. *Acceptance.* Every few rounds countries re-solve at the cleared position and tell what it
+       where the next ladders lie.
+    4. *Acceptance.* Every few rounds countries re-solve at the cleared position and tell what it
        costs. The operator keeps the best flows; if the cleared ones are worse it steps back half
        the way towards the best, which by convexity costs no more than the mean of the two.
-    4. *Money.* When gains have ended, the change of each line's flow is paid at the middle of the
+    5. *Money.* When gains have ended, the change of each line's flow is paid at the middle of the
        last zonal prices of its ends, so that each has half of the congestion rent. If somebody
        would lose by re-solved cost, winners make it good in proportion to their gain.
 
     Curves of single products are no true picture of a country whose storage and fleet join
     them: cleared once, they can leave the pool worse off than without trade. The ladder keeps every
     answer near the position that it is valid for, and the acceptance test does the rest. Iterated
-    so, coupling is a relative of the alternating direction method of multipliers: the curve through
-    the answer, with the ladder's slope, is its quadratic model.
+    so, coupling is a splitting method. Where the ladder rises to the price ``p + s d`` at the
+    answer ``d``, that is the country's marginal value there, and the curve through that point with
+    the slope ``s`` has the price ``p`` at twice the answer: Peaceman-Rachford splitting. A curve
+    whose price is ``p`` a little earlier is more cautious, and is the alternating direction method
+    of multipliers with over-relaxation.
 
     Trades are booked between neighbours. Energy that passes through a third country is two
     trades, bought and sold at zonal prices; the transit country earns its part of both rents and
@@ -87,31 +88,30 @@ class MarketCoupling(Protocol):
     ----------
     max_rounds : int
         Clearings within one step.
+    opening_turns : int
+        Times that first zonal prices become the mean with those of neighbours.
     steepness : float
-        First slope: rise of the ladder over a country's whole reach, in mean prices.
+        Slope of a ladder: by how many times itself the price moves over a country's whole reach.
+    least_price_share : float
+        Prices below this share of the price cap count as that when slopes are chosen.
     relaxation : float
-        How far beyond its answer a country's curve is centred, 1 to 2.
-    shrink, finest : float
-        Factor on the blocks per round, and the smallest factor on their first width.
+        Where a curve has the zonal price, in multiples of the answer, 1 to 2.
     pieces : int
         Blocks of the operator's curves per block of the ladder.
-    rebalance : float
-        Factor on slopes.
     look_every : int
         Rounds between acceptance tests.
     tolerance, patience : float, int
         Agreed after so many tests in a row that add less than this share of the gain.
     """
 
-    max_rounds: int = 40
-    steepness: float = 2.0
+    max_rounds: int = 60
+    opening_turns: int = 5
+    steepness: float = 1.25
+    least_price_share: float = 1 / 75
     relaxation: float = 1.6
-    shrink: float = 0.9
-    finest: float = 0.02
-    pieces: int = 4
-    rebalance: float = 1.6
-    look_every: int = 2
-    patience: int = 4
+    pieces: int = 2
+    look_every: int = 3
+    patience: int = 2
     tolerance: float = 1e-3
 
     name = "market_coupling"
@@ -145,7 +145,14 @@ class _Coupling:
         }
         zero = np.zeros_like(self.start_exchange_mw)
         self.best = Incumbent(self.start_mw, dict.fromkeys(self.countries, 0.0))
-        self.flow_mw, self.price, self.slope = self.start_mw, zero, zero
+        self.flow_mw, self.price = self.start_mw, zero
+        least_price = rules.least_price_share * market.price_cap_eur_per_mwh
+        # A country without lines is never asked; its slope may be anything.
+        self.slopes = [
+            PriceSlope(rules.steepness / (float(mw.max(initial=0.0)) or 1.0), least_price)
+            for mw in self.reach_mw
+        ]
+        self.ladders = [PriceLadder(mw, len(mw)) for mw in self.reach_mw]
         self.quiet = 0
 
     def hold(self) -> Conversation:
@@ -172,43 +179,31 @@ class _Coupling:
                 body = replies.get(country)
                 if isinstance(body, Worth):
                     self.price[i] = body.price_eur_per_mwh
-        level = self._price_level()
-        # A price of lost load says that little is worth much, not what much is worth.
-        self.price = np.clip(self.price, -5 * level, 5 * level)
-        reach = np.where(self.reach_mw > 0, self.reach_mw, np.inf)
-        self.slope = self.rules.steepness * level / reach
-
-    def _price_level(self) -> float:
-        size = np.abs(self.price)
-        return float(np.median(size)) or float(size.mean()) or self.market.price_cap_eur_per_mwh
+            for _ in range(self.rules.opening_turns):
+                self.price = self.network.mean_with_neighbours(self.price)
 
     def _clear_once(self) -> Talk:
         """Curves, clearing, new positions and zonal prices."""
         centre = self.network.exchange_mw(self.flow_mw)
-        width, rise = self._ladders(1)
-        change = yield from self._ask_amounts(centre, width, rise)
+        slope = np.array([s.at(p) for s, p in zip(self.slopes, self.price, strict=True)])
+        change = yield from self._ask_amounts(centre, *self._blocks(slope))
         # The present position must lie on every curve, so that there is something to clear.
-        furthest = BLOCKS[-1] * self.reach_mw
+        furthest = BLOCK_ENDS[-1] * self.reach_mw
         taken = centre + np.clip(self.rules.relaxation * change, -furthest, furthest)
-        width, rise = self._ladders(self.rules.pieces)
+        width, rise = self._blocks(slope, self.rules.pieces)
         here = self.price[:, None]
         curves = StepCurves(taken, here - rise, width, here + rise, width)
         self._keep_absent_lines()
         self.flow_mw = self.network.clear(curves, self.flow_mw, self.absent).flow_mw
-        position = self.network.exchange_mw(self.flow_mw)
         # The zonal price is where the cleared position lies on each curve.
-        self.price = self.price + self.slope * (taken - position)
-        if self.round % REBALANCE_EVERY == REBALANCE_EVERY - 1:
-            self._rebalance(change, position - centre)
+        self.price = self.price + slope * (taken - self.network.exchange_mw(self.flow_mw))
+        for ladder, moved in zip(self.ladders, change, strict=True):
+            ladder.refine(moved)
 
-    def _ladders(self, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    def _blocks(self, slope: np.ndarray, pieces: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Width of blocks and rise of their prices (shape: countries, blocks, products)."""
-        finer = max(self.rules.shrink**self.round, self.rules.finest)
-        shares = np.array([*(finer * share for share in BLOCKS[:-1]), BLOCKS[-1]])
-        shares = np.repeat(shares / pieces, pieces)
-        width = shares[None, :, None] * self.reach_mw[:, None, :]
-        middle = np.cumsum(width, axis=1) - width / 2
-        return width, self.slope[:, None] * middle
+        blocks = [ladder.blocks(s, pieces) for ladder, s in zip(self.ladders, slope, strict=True)]
+        return np.array([width for width, _ in blocks]), np.array([rise for _, rise in blocks])
 
     def _ask_amounts(
         self, centre_mw: np.ndarray, width_mw: np.ndarray, rise: np.ndarray
@@ -232,13 +227,6 @@ class _Coupling:
             if isinstance(body, Curve):
                 change[i] = body.mw
         return change
-
-    def _rebalance(self, change_mw: np.ndarray, moved_mw: np.ndarray) -> None:
-        wanted, moved = (np.linalg.norm(mw, axis=1) for mw in (change_mw, moved_mw))
-        factor = self.rules.rebalance
-        grow = np.where(wanted > factor * moved, factor, 1.0)
-        grow = np.where(moved > factor * wanted, 1 / factor, grow)
-        self.slope = self.slope * grow[:, None]
 
     def _look(self) -> Talk:
         """Re-solve at the cleared positions; keep the better flows, or step back half the way."""
