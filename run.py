@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typer
 
-from commands.ending import OneLineErrors
-from commands.gains import gains
-from commands.negotiate import negotiate
-from commands.networks import inspect, prepare
-from commands.showing import report, serve_app
+from viz.commands.compare import compare
+from viz.commands.ending import OneLineErrors
+from viz.commands.gains import gains
+from viz.commands.incentives import incentives
+from viz.commands.negotiate import negotiate
+from viz.commands.networks import inspect, prepare
+from viz.commands.showing import comparison, report, serve_app
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -23,6 +25,9 @@ app.callback(invoke_without_command=True)(negotiate)
 app.command("app")(serve_app)
 app.command("report")(report)
 app.command("gains")(gains)
+app.command("compare")(compare)
+app.command("comparison")(comparison)
+app.command("incentives")(incentives)
 app.command("inspect")(inspect)
 app.command("prepare")(prepare)
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.ending import EXIT_NOT_AGREED, carry_out
-from commands.words import codes, protocol_changes, scenario_changes, strategies_of
 from model.options import RunOptions
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
 from scenarios.overrides import parse_set
+from viz.commands.ending import EXIT_NOT_AGREED, carry_out
+from viz.commands.words import codes, protocol_changes, scenario_changes, strategies_of
 from viz.console import make_console, print_choices, print_summary
 
 _WHAT, _HOW, _WHERE = "What is negotiated", "How it is computed", "Where it is kept"

@@ -54,6 +54,7 @@ def carry_out(
     work: Callable[[Reporter], Any],
     show: Callable[[Any], int],
     folder: Path | None = None,
+    again: str = "--resume",
 ) -> int:
     """Do the work under progress bars, show what came out and return the exit code.
 
@@ -65,6 +66,8 @@ def carry_out(
         Prints the result and returns the exit code.
     folder
         Where an interrupted command has kept what it did, if it kept anything.
+    again
+        What is typed before that folder to go on.
     """
     # PyPSA 1.4 announces changes of its next version at every import of a network.
     warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
@@ -77,7 +80,7 @@ def carry_out(
             reporter.phase("loading the modelling tools")
             result = work(reporter)
     except KeyboardInterrupt as interrupt:
-        return _say_interrupted(interrupt.args[0] if interrupt.args else folder)
+        return _say_interrupted(interrupt.args[0] if interrupt.args else folder, again)
     except Exception as error:
         if isinstance(error, _user_errors()):
             return _fail(str(error))
@@ -95,9 +98,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return ScenarioError, PlanningError, RecordsError, RuleBroken, PluginError
 
 
-def _say_interrupted(folder: Path | str | None) -> int:
+def _say_interrupted(folder: Path | str | None, again: str) -> int:
     text = (
-        f"interrupted; what was done is kept in {folder}, go on with --resume {folder}"
+        f"interrupted; what was done is kept in {folder}, go on with {again} {folder}"
         if folder is not None
         else "interrupted; nothing was recorded yet"
     )

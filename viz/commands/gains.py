@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.ending import carry_out
 from model.options import RunOptions
 from model.reporting import Reporter
+from viz.commands.ending import carry_out
 from viz.console import make_console, print_line
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from commands.words import codes
+from viz.commands.words import codes
 
 
 def inspect(
