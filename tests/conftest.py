@@ -13,6 +13,7 @@ LONGEST = {
     "test_app_browser",
     "test_bundle",
     "test_coalitions",
+    "test_conformance",
     "test_consensus_admm",
     "test_independent",
     "test_negotiation",
@@ -43,13 +44,9 @@ def planner_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and begin with the longest files.
+    """Begin with the longest files, so that no process waits long for the last.
 
-    What the tests of a file share is then made once, and no process waits long for the last.
+    ``--dist loadfile`` keeps a file in one process, so that what its tests share is made once.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.path.stem not in LONGEST)

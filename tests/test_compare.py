@@ -26,7 +26,6 @@ from model.world import build_world, chosen_scenario
 from protocols.market_coupling import MarketCoupling
 from tests.comparing import SMALL, TeamOfOne, compared, resumed, tables
 
-pytestmark = pytest.mark.xdist_group("compare")
 ROOT = Path(__file__).resolve().parent.parent
 
 

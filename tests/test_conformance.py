@@ -25,13 +25,8 @@ from tests.rescaling import rescaled
 from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
 MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
-# All tests of a protocol in one process, so that its negotiations are held once.
 EVERYONE = pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        pytest.param(name, mode, marks=pytest.mark.xdist_group(name), id=f"{name}.{mode}")
-        for name, mode in MEMBERS
-    ],
+    ("name", "mode"), MEMBERS, ids=[f"{name}.{mode}" for name, mode in MEMBERS]
 )
 TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
 PYPSA = "pypsa"

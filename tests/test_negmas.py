@@ -11,8 +11,9 @@ import pytest
 from agents.strategy import make_strategy
 from protocols.alternating_offers import AlternatingOffers
 from protocols.plugins import PluginError
+from tests.small_worlds import teaching_world
 from tests.talking import held_talk, linear_pie
-from tests.test_alternating_offers import OneTalk, TalkOverAll, everybody, negotiate, world
+from tests.test_alternating_offers import OneTalk, TalkOverAll, everybody, negotiate
 
 HAS_NEGMAS = importlib.util.find_spec("negmas") is not None
 with_negmas = pytest.mark.skipif(
@@ -55,7 +56,9 @@ def test_micro_of_negmas_splits_a_pie_in_the_middle(slices: int, second: str) ->
 @with_negmas
 def test_micro_of_negmas_and_ours_agree_on_two_merit_orders() -> None:
     """PROTOCOLS oracle 18 with a NegMAS seller."""
-    talk = OneTalk(world("merit_order"), TalkOverAll, {"B": "micro", "S": "negmas:MiCRONegotiator"})
+    talk = OneTalk(
+        teaching_world("merit_order"), TalkOverAll, {"B": "micro", "S": "negmas:MiCRONegotiator"}
+    )
     talk.hold(turns=4000)
     (trade,) = talk.ledger.trades
     assert trade.mw == (400.0,)
@@ -79,7 +82,9 @@ def test_micro_of_negmas_and_ours_agree_on_two_merit_orders() -> None:
 @pytest.mark.parametrize("partner", ["micro", "linear"])
 def test_agreements_are_worth_the_reserved_value(name: str, partner: str) -> None:
     """A careless negotiator is kept from its own mistakes by its side of the table."""
-    talk = OneTalk(world("merit_order"), TalkOverAll, {"B": f"negmas:{name}", "S": partner})
+    talk = OneTalk(
+        teaching_world("merit_order"), TalkOverAll, {"B": f"negmas:{name}", "S": partner}
+    )
     talk.hold(turns=40)
     for country, agent in talk.agents.items():
         cost = agent.optimise(talk.ledger).cost_eur
@@ -89,7 +94,7 @@ def test_agreements_are_worth_the_reserved_value(name: str, partner: str) -> Non
 @with_negmas
 @pytest.mark.parametrize("name", ["AspirationNegotiator", "MiCRONegotiator"])
 def test_a_whole_negotiation_between_negmas_negotiators(name: str) -> None:
-    w = world("triangle")
+    w = teaching_world("triangle")
     model, _ = negotiate(w, AlternatingOffers(turns=60), everybody(w, f"negmas:{name}"), steps=8)
     assert model.gain_eur > 0
     assert min(model.gains_eur.values()) >= -1e-6
