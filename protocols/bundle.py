@@ -137,7 +137,7 @@ class ProximalBundle(Protocol):
         Of the last run: round, change of cost of the incumbent and its bound at each trial, EUR.
     """
 
-    gap: float = 0.002
+    gap: float = 0.0015
     rounds: int = 200
     trial_every: int = 10
     bound_every: int = 20
