@@ -10,6 +10,7 @@ the basis of the last response nearly optimal. The first block holds the amount.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import linopy
@@ -74,7 +75,18 @@ class PypsaProblem(PlanningProblem):
         self._hours = self.shape @ self.weights_h
         self._buses = list(dict.fromkeys(bus for shares in landing for bus in shares))
         self._landing = np.array([[s.get(bus, 0.0) for bus in self._buses] for s in landing])
-        self._build(solver)
+        self._build()
+        self._start(solver)
+
+    def renewed(self) -> PypsaProblem:
+        """The same problem, asked nothing yet, without building its model again.
+
+        It has a solver of its own and shares the network and its model, which nobody changes.
+        """
+        other = copy(self)
+        other.solves = 0
+        other._start(self._hot.solver_name)
+        return other
 
     @property
     def demand_mw(self) -> np.ndarray:
@@ -141,7 +153,7 @@ class PypsaProblem(PlanningProblem):
         self._set_prices(np.zeros_like(self._prices[0]), np.zeros_like(self._prices[1]))
         self._shift_to_balance(exchange_mw)
 
-    def _build(self, solver: str) -> None:
+    def _build(self) -> None:
         model = self.network.optimize.create_model(include_objective_constant=False)
         self.policy.add_to(self.network, self.country)
         bought, sold = self._add_trade_variables(model)
@@ -149,14 +161,17 @@ class PypsaProblem(PlanningProblem):
         balance = model.constraints[BALANCE]
         names = list(balance.coords["name"].values)
         landed = [names.index(bus) for bus in self._buses]
-        labels = balance.labels.transpose("name", "snapshot").values[landed]
-        self._hot = HotModel(model, solver)
-        self._balance_labels = labels
-        self._balance_rows = self._hot.row_positions(labels)
+        self._balance_labels = balance.labels.transpose("name", "snapshot").values[landed]
         self._own_demand_mw = balance.rhs.transpose("name", "snapshot").values[landed].ravel()
         labels = [v.labels.transpose("block", "product").values for v in (bought, sold)]
         self._import_labels, self._export_labels = labels
-        self._trade_columns = self._hot.column_positions(np.stack(labels))
+
+    def _start(self, solver: str) -> None:
+        """Hand the model to a solver, without exchange."""
+        self._hot = HotModel(self.network.model, solver)
+        self._balance_rows = self._hot.row_positions(self._balance_labels)
+        trade = np.stack([self._import_labels, self._export_labels])
+        self._trade_columns = self._hot.column_positions(trade)
         self._prices = np.zeros((2, self.blocks, len(self.shape)))
         self._fixed_mw = np.zeros(len(self.shape))
         self._balance_mw = np.zeros(len(self.weights_h))

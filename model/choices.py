@@ -119,12 +119,21 @@ def choose_options(given: Mapping[str, Any]) -> RunOptions:
     """
     if "scenario" not in given:
         raise ScenarioError("name a scenario: --scenario sapp2030, or --list to see all")
-    protocol = str(given.get("protocol", RunOptions.protocol))
-    modes = protocol_modes()
-    _check_name("--protocol", protocol, modes)
-    mode = str(given.get("mode", _default_mode(modes[protocol])))
-    _check_name("--mode", mode, modes[protocol], f" of {protocol}")
+    named = str(given.get("protocol", RunOptions.protocol))
+    protocol, mode = choose_protocol(named, given.get("mode"))
     options = RunOptions(**{**given, "protocol": protocol, "mode": mode})
+    check_options(options)
+    return options
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuse what cannot be run; protocol and mode are known already.
+
+    Raises
+    ------
+    ScenarioError
+        In one line, with the nearest known name.
+    """
     _check_name("--settlement", options.settlement, SETTLEMENTS.names())
     _check_name("--decomposition", options.decomposition, DECOMPOSITIONS)
     _check_name("--products", options.products, PRODUCTS)
@@ -136,7 +145,21 @@ def choose_options(given: Mapping[str, Any]) -> RunOptions:
             raise ScenarioError(f"--{name.replace('_', '-')} must be at least 1")
     _check_scenario(options)
     _check_players(options)
-    return options
+
+
+def choose_protocol(protocol: str, mode: str | None) -> tuple[str, str]:
+    """Name and mode of a protocol; None takes the mode of the options' defaults if it has that.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such protocol or mode, with the nearest known name.
+    """
+    modes = protocol_modes()
+    _check_name("--protocol", protocol, modes)
+    chosen = mode or _default_mode(modes[protocol])
+    _check_name("--mode", chosen, modes[protocol], f" of {protocol}")
+    return protocol, chosen
 
 
 def find_run(name_or_path: str, out: Path = RunOptions.out) -> Path:

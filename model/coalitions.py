@@ -28,7 +28,7 @@ from agents.curve_problem import CurveProblem
 from model.files import content_hash, write_atomically
 from model.graph import interconnection_graph
 from model.line_sets import LineSets, nearest_next
-from model.planner import cache_folder
+from model.planner import cache_folder, without_negotiation
 from model.reporting import Reporter
 from model.switched_planner import CurvePlanner, HotPlanner, SwitchedPlanner
 from model.world import build_fleets, build_world
@@ -78,7 +78,7 @@ class LineGains:
     def __init__(
         self, scenario: Scenario, workers: int = 2, reporter: Reporter | None = None
     ) -> None:
-        self.scenario = _without_negotiation(scenario)
+        self.scenario = without_negotiation(scenario)
         self.sets = LineSets(interconnection_graph(scenario))
         self.solves = 0
         self._workers = workers
@@ -238,16 +238,6 @@ def planner_factory(scenario: Scenario, reporter: Reporter) -> Callable[[], Swit
 
 def _at(scenario: Scenario, resolution: str) -> Scenario:
     settings = scenario.settings.model_copy(update={"resolution": resolution})
-    return scenario.model_copy(update={"settings": settings})
-
-
-def _without_negotiation(scenario: Scenario) -> Scenario:
-    """The scenario with all that the planner does not look at set to its default.
-
-    So that runs with other products or strategies find the same values in the cache.
-    """
-    plain = {"products": "flat", "slices": "year", "strategies": {}}
-    settings = scenario.settings.model_copy(update=plain)
     return scenario.model_copy(update={"settings": settings})
 
 

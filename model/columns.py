@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from scenarios.errors import did_you_mean, explain_unknown
 
@@ -266,8 +267,8 @@ def columns(table: str) -> tuple[Column, ...]:
     return TABLES[table]
 
 
-def arrow_schema(table: str) -> pa.Schema:
-    """Schema of a table on disk; every field carries its unit and meaning."""
+def arrow_schema(declared: Iterable[Column]) -> pa.Schema:
+    """Schema of columns on disk; every field carries its unit and meaning."""
     return pa.schema(
         [
             pa.field(
@@ -276,12 +277,14 @@ def arrow_schema(table: str) -> pa.Schema:
                 nullable=c.nullable,
                 metadata={"unit": c.unit, "meaning": c.meaning},
             )
-            for c in columns(table)
+            for c in declared
         ]
     )
 
 
-def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
+def to_arrow(
+    table: str, frame: pd.DataFrame, declared: tuple[Column, ...] | None = None
+) -> pa.Table:
     """Check a frame against the declared columns and convert it.
 
     Parameters
@@ -291,6 +294,8 @@ def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
     frame : pandas.DataFrame
         Declared columns in any order; the index is ignored. A frame without rows and columns is
         an empty table.
+    declared : tuple of Column, optional
+        Columns of a table that is not a run's.
 
     Raises
     ------
@@ -298,7 +303,7 @@ def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
         For unknown, missing or repeated columns and values of the wrong type, missing, infinite
         or not allowed.
     """
-    declared = columns(table)
+    declared = declared or columns(table)
     names = [c.name for c in declared]
     if frame.empty and not len(frame.columns):
         frame = pd.DataFrame(columns=names)
@@ -312,7 +317,14 @@ def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
     if not frame.columns.is_unique:
         raise RecordsError(f"table {table}: repeated column; every column once")
     arrays = [_array(table, column, frame[column.name]) for column in declared]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(declared))
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Bytes of a Parquet file; the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, version="2.6", compression="zstd", compression_level=3)
+    return sink.getvalue().to_pybytes()
 
 
 def _array(table: str, column: Column, series: pd.Series) -> pa.Array:
@@ -385,16 +397,22 @@ def _complete(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return result
 
 
-def markdown() -> str:
-    """Tables of all columns and keys for the docs page."""
+def describe_tables(tables: Mapping[str, tuple[Column, ...]]) -> list[str]:
+    """A Markdown section for each table."""
     parts = []
-    for table, cols in TABLES.items():
+    for table, cols in tables.items():
         rows = [f"### `{table}`", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
         for c in cols:
             kind = f"{c.kind}, may be null" if c.nullable else c.kind
             values = f": {', '.join(f'`{v}`' for v in c.allowed)}" if c.allowed else ""
             rows.append(f"| `{c.name}` | {kind} | {c.unit} | {c.meaning}{values} |")
         parts.append("\n".join(rows))
+    return parts
+
+
+def markdown() -> str:
+    """Tables of all columns and keys for the docs page."""
+    parts = describe_tables(TABLES)
     rows = ["### `summary.json`", "", "| key | unit | meaning |", "|---|---|---|"]
     rows += [f"| `{key}` | {unit} | {meaning} |" for key, (unit, meaning) in SUMMARY.items()]
     parts.append("\n".join(rows))

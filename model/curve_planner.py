@@ -21,6 +21,8 @@ from protocols.products import Products
 # Gap to the lower bound, relative to cost, at which refining ends; and that must be reached.
 _WANTED_GAP = 1e-10
 _LARGEST_GAP = 1e-7
+# A refinement leaves at most this share of the gap, or it is the last.
+_PROGRESS = 0.9
 _MOST_REFINEMENTS = 60
 _FIRST_TANGENTS = 12
 
@@ -53,7 +55,7 @@ def plan_curves(
         If the gap does not close.
     """
     pool = _Pool(problems, graph, products)
-    best_cost, best_flows, bound = np.inf, {}, -np.inf
+    best_cost, best_flows, bound, gap = np.inf, {}, -np.inf, np.inf
     for _ in range(_MOST_REFINEMENTS):
         found = pool.solve()
         if found is None:
@@ -64,8 +66,12 @@ def plan_curves(
         cost = pool.cost_eur(flows)
         if cost < best_cost:
             best_cost, best_flows = cost, flows
-        if best_cost - bound <= _WANTED_GAP * max(abs(best_cost), 1.0):
+        gap, gap_before = best_cost - bound, gap
+        scale = max(abs(best_cost), 1.0)
+        if gap <= _WANTED_GAP * scale:
             break
+        if gap <= _LARGEST_GAP * scale and gap > _PROGRESS * gap_before:
+            break  # what is left is the solver's accuracy
         if not pool.refine(generation_mw, cost_rate):
             break
     if not best_cost - bound <= _LARGEST_GAP * max(abs(best_cost), 1.0):

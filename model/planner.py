@@ -24,6 +24,7 @@ from model.ledger import Ledger
 from model.world import World
 from protocols.products import Products
 from pypsa_earth import rules
+from scenarios.schema import Scenario
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _key(world: World, products: Products | None) -> str:
         digest.update(f"{package}={version(package)};".encode())
     for module in (agents.network, agents.policy, model.joint, model.curve_planner, rules):
         digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(world.scenario.model_dump_json().encode())
+    digest.update(without_negotiation(world.scenario).model_dump_json().encode())
     digest.update(world.products.weights_h.tobytes())
     for problem in world.problems.values():
         digest.update(np.ascontiguousarray(problem.demand_mw).tobytes())
@@ -117,6 +118,16 @@ def _key(world: World, products: Products | None) -> str:
     if products is not None:
         digest.update(products.shape.tobytes())
     return digest.hexdigest()[:24]
+
+
+def without_negotiation(scenario: Scenario) -> Scenario:
+    """The scenario with what the planner does not look at set to its default.
+
+    So that negotiations about other products, or with other strategies, find the same optimum.
+    """
+    plain = {"products": "flat", "slices": "year", "strategies": {}}
+    settings = scenario.settings.model_copy(update=plain)
+    return scenario.model_copy(update={"settings": settings})
 
 
 def _load(place: Path) -> PlannerResult | None:

@@ -21,6 +21,7 @@ from scipy.optimize import linprog
 from agents.problem import PlanningProblem
 from model.ledger import Ledger
 from model.world import World
+from protocols.compensation import compensation_eur
 from protocols.messages import Trade
 
 # Stop when what could still be saved is at most this share of what is saved already ...
@@ -186,9 +187,9 @@ def _compensate(ledger: Ledger, problems: Mapping[str, PlanningProblem]) -> str:
         exchange = ledger.exchange_mw(country)
         saved = problem.cost(np.zeros_like(exchange)) - problem.cost(exchange)
         gains[country] = saved - ledger.payments_eur[country]
-    won = sum(gain for gain in gains.values() if gain > 0)
-    lost = -sum(gain for gain in gains.values() if gain < 0)
-    if not ledger.trades or lost <= 0:
+    pay = compensation_eur(gains, [set(gains)])
+    lost = -sum(eur for eur in pay.values() if eur < 0)
+    if lost == 0:
         return ""
-    ledger.transfer({c: g if g < 0 else g * lost / won for c, g in gains.items()})
+    ledger.transfer(pay)
     return f"transfers of {lost:.4g} EUR/a so that nobody loses"

@@ -32,6 +32,7 @@ from model.columns import (
     arrow_schema,
     columns,
     complete_summary,
+    parquet_bytes,
     to_arrow,
 )
 from model.files import content_hash, new_folder, plain, write_atomically, write_json
@@ -209,7 +210,7 @@ class RunRecords:
         for name in STEP_TABLES:
             (self.path / name / part).unlink(missing_ok=True)
         for name in sorted(contents, key=lambda n: n == "steps"):
-            write_atomically(self.path / name / part, _parquet(contents[name]))
+            write_atomically(self.path / name / part, parquet_bytes(contents[name]))
 
     def write_final(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Write tables of :data:`model.columns.FINAL_TABLES`, each whole; replaces what was there.
@@ -222,7 +223,7 @@ class RunRecords:
         _check_tables(tables, FINAL_TABLES)
         contents = {name: to_arrow(name, frame) for name, frame in tables.items()}
         for name, content in contents.items():
-            write_atomically(self.path / name / _FINAL, _parquet(content))
+            write_atomically(self.path / name / _FINAL, parquet_bytes(content))
 
     def table(self, name: str) -> pd.DataFrame:
         """All rows of a table in the order of steps; without rows if nothing was written.
@@ -239,7 +240,7 @@ class RunRecords:
         else:
             parts = self._parts(name)
             files = [parts[step] for step in self.steps if step in parts]
-        schema = arrow_schema(name)
+        schema = arrow_schema(columns(name))
         tables = [_read_parquet(file, schema) for file in files]
         merged = pa.concat_tables(tables) if tables else schema.empty_table()
         return merged.to_pandas()[names]
@@ -363,13 +364,6 @@ def _check_tables(tables: Mapping[str, pd.DataFrame], known: Sequence[str]) -> N
     for name in tables:
         if name not in known:
             raise RecordsError(f"unknown table '{name}'{did_you_mean(name, known)}")
-
-
-def _parquet(table: pa.Table) -> bytes:
-    """Bytes of a Parquet file; the same table gives the same bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, version="2.6", compression="zstd", compression_level=3)
-    return sink.getvalue().to_pybytes()
 
 
 def _read_parquet(file: Path, schema: pa.Schema) -> pa.Table:

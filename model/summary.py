@@ -92,7 +92,7 @@ def summarise(
         "lower_bound_eur": result.lower_bound_eur,
         "gain_eur": autarky - negotiated,
         "planner_gain_eur": best,
-        "efficiency": _efficiency(autarky - negotiated, best, autarky),
+        "efficiency": efficiency(autarky - negotiated, best, autarky),
         "gains_eur": result.gains_eur,
         "countries": {c: _country(world, result, c) for c in world.countries},
         "interconnectors": _interconnectors(world, result.ledger, trades),
@@ -107,7 +107,7 @@ def summarise(
     }
 
 
-def _efficiency(gain: float, best: float | None, cost: float) -> float | None:
+def efficiency(gain: float, best: float | None, cost: float) -> float | None:
     """Share of the planner's gain; undefined where there is nothing to gain."""
     if best is None or best <= 1e-9 * abs(cost):
         return None

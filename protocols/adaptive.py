@@ -25,7 +25,10 @@ class AdaptiveBids(PairwiseBundles):
     3. *Limit.* Both re-solve with the deal and say the least they must be paid for it. If the sum
        is negative, they trade and share the surplus equally; else the step shrinks and they try
        once more. A pair that fails rests for a while.
-    4. Only neighbours trade at first. When a step brings little, paths over one more third
+    4. *Redirecting.* Where sending around a loop of interconnectors cancels flows that lose more
+       than it does, two neighbours on it swap: one sends directly, the other by the rest of the
+       loop. Limits and the division of the surplus are those of any other bundle.
+    5. Only neighbours trade at first. When a step brings little, paths over one more third
        country are allowed; transit countries pass the energy on and earn the wheeling charge.
        When steps bring next to nothing even so, the countries have agreed.
 

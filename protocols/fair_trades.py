@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
+from protocols.compensation import without_losers
 from protocols.flow_network import FlowNetwork
 from protocols.messages import Trade
 
@@ -53,9 +54,8 @@ def fair_trades(
 ) -> list[Trade]:
     """Trades between neighbours that bring the ledger's flows to new ones.
 
-    Energy is paid at the middle of the marginal values at the two ends. Where that leaves a country
-    worse off, those of its group that gain lift it in proportion to their gains; the money moves
-    along the trades, as evenly per MWh as the sums allow.
+    Energy is paid at the middle of the marginal values at the two ends, and winners compensate
+    losers.
 
     Parameters
     ----------
@@ -68,19 +68,14 @@ def fair_trades(
     round_ : int
     """
     deliveries = _deliveries(network, flow_mw, value)
-    trades: list[Trade] = []
-    for group in groups_of(network, flow_mw):
-        own = [d for d in deliveries if d.edge[0] in group]
-        members = [c for c in network.countries if c in group]
-        gains = {c: -cost_change_eur[c] for c in members}
-        for d in own:
-            net = float(d.paid_eur[0] - d.paid_eur[1])
-            gains[d.edge[0]] += net
-            gains[d.edge[1]] -= net
-        shift = _price_shifts(members, own, _lifts(gains))
-        for d in own:
-            trades += _trades(d, shift[d.edge[0]] - shift[d.edge[1]], round_)
-    return trades
+    middle = {d.edge: float(d.paid_eur[0] - d.paid_eur[1]) for d in deliveries}
+    energy = {d.edge: float(d.energy_mwh.sum()) for d in deliveries}
+    fair = without_losers(middle, energy, cost_change_eur, FLOOR_SHARE)
+    return [
+        trade
+        for d in deliveries
+        for trade in _trades(d, (fair[d.edge] - middle[d.edge]) / energy[d.edge], round_)
+    ]
 
 
 def _deliveries(network: FlowNetwork, flow_mw: np.ndarray, value: np.ndarray) -> list[Deliveries]:
@@ -101,34 +96,6 @@ def _deliveries(network: FlowNetwork, flow_mw: np.ndarray, value: np.ndarray) ->
         paid = np.array([middle[sent[0] > 0].sum(), -middle[sent[1] > 0].sum()])
         found.append(Deliveries(edge, sent, sent @ network.hours, paid))
     return found
-
-
-def _lifts(gains: dict[str, float]) -> dict[str, float]:
-    """What each country must be given so that none is below the floor, EUR; sums to zero."""
-    floor = FLOOR_SHARE * sum(gains.values()) / len(gains)
-    short = {c: max(floor - gain, 0.0) for c, gain in gains.items()}
-    spare = {c: max(gain - floor, 0.0) for c, gain in gains.items()}
-    share = sum(short.values()) / (sum(spare.values()) or 1.0)
-    return {c: short[c] - share * spare[c] for c in gains}
-
-
-def _price_shifts(
-    members: list[str], deliveries: list[Deliveries], lift_eur: dict[str, float]
-) -> dict[str, float]:
-    """EUR/MWh by country whose differences, times energy, move the lifts along the trades.
-
-    Least squares of the price changes, weighed by energy: potentials of an electric network whose
-    conductances are the energies.
-    """
-    position = {c: i for i, c in enumerate(members)}
-    conductance = np.zeros((len(members), len(members)))
-    for d in deliveries:
-        a, b = position[d.edge[0]], position[d.edge[1]]
-        energy = float(d.energy_mwh.sum())
-        conductance[[a, b], [a, b]] += energy
-        conductance[[a, b], [b, a]] -= energy
-    shifts = np.linalg.lstsq(conductance, [lift_eur[c] for c in members], rcond=None)[0]
-    return dict(zip(members, shifts.tolist(), strict=True))
 
 
 def _trades(d: Deliveries, shift_eur_per_mwh: float, round_: int) -> list[Trade]:

@@ -10,8 +10,9 @@ import numpy as np
 from protocols.auction_messages import CostCall, CostChange, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Network, StepCurves
+from protocols.compensation import compensation_eur
 from protocols.messages import OPERATOR, Body, Message
-from protocols.pool_settlement import FlowChange, awards, compensation_eur
+from protocols.pool_settlement import FlowChange, awards
 
 # Width of the blocks of a ladder at first, as shares of what the country's lines can carry. The
 # last lets it go all the way; the others shrink from round to round.

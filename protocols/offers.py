@@ -143,7 +143,7 @@ class Offers(PairwiseBundles):
     def _bundles(self, market: Market, deal: Deal) -> list[Deal]:
         shares = np.arange(1, self.quantities + 1) / self.quantities
         if self.issues == "bundle":
-            return [Deal(deal.path, deal.there_mw * s, deal.back_mw * s) for s in shares]
+            return [deal.scaled(s) for s in shares]
         traded = (deal.there_mw + deal.back_mw) > 0
         parts = [name.rpartition("/")[2] if "/" in name else "" for name in market.products.names]
         used = list(dict.fromkeys(p for p, t in zip(parts, traded, strict=True) if t))
@@ -158,7 +158,7 @@ class Offers(PairwiseBundles):
             share_of = dict(zip(used, chosen, strict=True))
             share = np.array([share_of.get(part, 0.0) for part in parts])
             if any(chosen):
-                bundles.append(Deal(deal.path, deal.there_mw * share, deal.back_mw * share))
+                bundles.append(deal.scaled(share))
         return bundles
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from protocols.base import Conversation, Market, Outcome, Protocol
+from protocols.loops import loops, worthwhile_mw
 from protocols.messages import (
     CLOCK,
     Award,
@@ -72,17 +73,27 @@ class Deal:
         From one country to the other.
     there_mw, back_mw : ndarray, shape (products,)
         MW sent along the path, and MW sent the other way in exchange.
+    path_back : tuple of str
+        Way back, the path's reverse unless another is given.
     """
 
     path: Path
     there_mw: np.ndarray
     back_mw: np.ndarray
+    path_back: Path = ()
+
+    def __post_init__(self) -> None:
+        self.path_back = self.path_back or self.path[::-1]
 
     @property
     def legs(self) -> tuple[Leg, ...]:
         """The non-empty directions."""
-        both = ((self.path, self.there_mw), (self.path[::-1], self.back_mw))
+        both = ((self.path, self.there_mw), (self.path_back, self.back_mw))
         return tuple(Leg(p, tuple(mw.tolist())) for p, mw in both if mw.any())
+
+    def scaled(self, share: float | np.ndarray) -> Deal:
+        """A share of the bundle, the same for all products or one for each."""
+        return Deal(self.path, self.there_mw * share, self.back_mw * share, self.path_back)
 
 
 @dataclass
@@ -118,7 +129,10 @@ class PairwiseBundles(Protocol):
        smaller of the two wishes, product by product: a block, a bundle, or a swap.
     3. *Terms.* The subclass lets them settle on terms, or fail. What fails is tried smaller; a
        pair that fails rests for a while.
-    4. Only neighbours trade at first. When a step brings little, paths over one more third
+    4. *Redirecting.* Where sending around a loop of interconnectors cancels flows that lose more
+       than it does, two neighbours on it swap: one sends directly, the other by the rest of the
+       loop, and what is saved is shared on the same terms.
+    5. Only neighbours trade at first. When a step brings little, paths over one more third
        country are allowed; transit countries pass the energy on and earn the wheeling charge.
        When steps bring next to nothing even so, the countries have agreed.
 
@@ -182,6 +196,9 @@ class PairwiseBundles(Protocol):
             for agreement in (yield from self._talk(market, group)):
                 outcome.trades.extend(agreement.trades)
                 progress += agreement.worth
+        for agreement in (yield from self._redirect(market)):
+            outcome.trades.extend(agreement.trades)
+            progress += agreement.worth
         outcome.settled = self._close(market, progress)
         return outcome
 
@@ -226,6 +243,22 @@ class PairwiseBundles(Protocol):
             notes = self._pairs[path]
             notes.failures += 1
             notes.rest = min(2**notes.failures - 1, 7)
+        return made
+
+    def _redirect(self, market: Market) -> Any:
+        """Send around loops what comes back as more, as swaps of two neighbours."""
+        made: list[Agreement] = []
+        for loop in loops(market.graph, int(market.memory["hops"]) + 1):
+            sent, passed_on = worthwhile_mw(market, loop)
+            if not sent.any():
+                continue
+            # The second country passes on all it gets, so that the first has what the loop saves.
+            swap = Deal(loop[:2], sent, passed_on, loop[1:])
+            (agreement,) = yield from self._settle_terms(market, [swap])
+            self._round += 1
+            if agreement is not None:
+                made.append(agreement)
+                yield [message for trade in agreement.trades for message in self._award(trade)]
         return made
 
     def _find_deals(self, market: Market, paths: list[Path], round_: int) -> Any:

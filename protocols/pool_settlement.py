@@ -2,8 +2,8 @@
 
 A pool pays in three steps. Every line's change of flow is paid at the middle of what it is worth
 at its two ends, so that each end has half of the congestion rent. If that leaves somebody worse
-off by re-solved cost, the winners make it good in proportion to what they win. The sums then
-travel with the energy: a side payment moves along lines that trade, in their prices.
+off by re-solved cost, the winners make it good. Side payments then travel with the energy, along
+lines that trade and in their prices (:mod:`protocols.compensation`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import networkx as nx
 import numpy as np
 
 from protocols.clearing import Network
+from protocols.compensation import along_trades
 from protocols.messages import OPERATOR, Award, Message, Trade
 
 
@@ -59,7 +60,7 @@ class FlowChange:
         """Countries that trade with each other, directly or over others."""
         graph = nx.Graph()
         graph.add_nodes_from(self.network.countries)
-        graph.add_edges_from(self._busy_lines())
+        graph.add_edges_from(self._energy_mwh())
         return [set(group) for group in nx.connected_components(graph)]
 
     def paid_eur(self, line_eur: np.ndarray) -> dict[str, float]:
@@ -72,20 +73,8 @@ class FlowChange:
 
     def with_side_payments(self, line_eur: np.ndarray, pay_eur: Mapping[str, float]) -> np.ndarray:
         """Add side payments (EUR paid by country, zero in sum per group) to the lines' money."""
-        graph = nx.Graph(self._busy_lines())
-        at = {frozenset(line): e for e, line in enumerate(self.network.lines)}
-        total = line_eur.copy()
-        for group in self.groups():
-            if len(group) < 2:
-                continue
-            root = next(c for c in self.network.countries if c in group)
-            owed = dict(pay_eur)
-            for parent, child in reversed(list(nx.bfs_edges(graph, root))):
-                e = at[frozenset((parent, child))]
-                sign = 1.0 if self.network.lines[e][1] == child else -1.0
-                total[e] += sign * owed[child]
-                owed[parent] += owed[child]
-        return total
+        moved = along_trades(pay_eur, self._energy_mwh())
+        return line_eur + [moved.get(line, 0.0) for line in self.network.lines]
 
     def trades(self, middle_eur: np.ndarray, line_eur: np.ndarray, round_: int) -> list[Trade]:
         """Trades that make the change and carry the money: at most one a line and direction.
@@ -118,37 +107,13 @@ class FlowChange:
                 trades.append(Trade(*way, way, tuple(mw.tolist()), middle + sign * shift, round_))
         return trades
 
-    def _busy_lines(self) -> list[tuple[str, str]]:
-        busy = self.given_mw.any(axis=1) | self.gotten_mw.any(axis=1)
-        return [line for line, is_busy in zip(self.network.lines, busy, strict=True) if is_busy]
-
-
-def compensation_eur(gain_eur: Mapping[str, float], groups: list[set[str]]) -> dict[str, float]:
-    """Side payments that leave nobody worse off, winners paying in proportion to their gains.
-
-    Parameters
-    ----------
-    gain_eur : mapping of str to float
-        Gain of each country before the side payments.
-    groups : list of set of str
-        Payments balance within each.
-
-    Returns
-    -------
-    dict of str to float
-        EUR paid by each country, negative for who is compensated. A group that loses as a whole
-        pays nothing.
-    """
-    pay = dict.fromkeys(gain_eur, 0.0)
-    for group in groups:
-        members = [c for c in gain_eur if c in group]
-        won = sum(max(gain_eur[c], 0.0) for c in members)
-        lost = sum(max(-gain_eur[c], 0.0) for c in members)
-        if lost <= 0 or lost > won:
-            continue
-        for c in members:
-            pay[c] = gain_eur[c] * lost / won if gain_eur[c] > 0 else gain_eur[c]
-    return pay
+    def _energy_mwh(self) -> dict[tuple[str, str], float]:
+        """What the lines that change carry more, both ways together."""
+        both_mw = np.maximum(self.given_mw, 0.0) + np.maximum(-self.gotten_mw, 0.0)
+        energy = both_mw @ self.network.hours
+        return {
+            line: float(mwh) for line, mwh in zip(self.network.lines, energy, strict=True) if mwh
+        }
 
 
 def awards(trades: list[Trade], round_: int) -> list[Message]:

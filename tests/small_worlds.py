@@ -9,13 +9,17 @@ from functools import cache
 import numpy as np
 import pypsa
 
+from agents.planning import PypsaProblem
 from agents.policy import PolicyInForce, add_policy_constraints
+from agents.problem import PlanningProblem, Terms
 from model.options import RunOptions
 from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario, pypsa_problems
+from model.world import World, build_fleets, build_world, chosen_scenario
 
 TWO = ("MZ", "ZA")
 FOUR = ("MZ", "ZA", "ZW", "NA")
+# Rounding of two solves of the same size, as a share of cost.
+ROUNDING = 1e-9
 
 
 @cache
@@ -38,11 +42,35 @@ def small_world(
     return build_world(chosen_scenario(chosen), "highs", Reporter())
 
 
+def small_fleet(
+    country: str, others: tuple[str, ...] = (), resolution: str = "4w12h", **changes: object
+) -> pypsa.Network:
+    """A country's network without the model of it, which takes most of the time."""
+    chosen = RunOptions(
+        "sapp2030", countries=(country, *others), resolution=resolution, overrides=changes
+    )
+    fleets, _ = build_fleets(chosen_scenario(chosen), Reporter())
+    return fleets.networks[country]
+
+
+def teaching_world(scenario: str, **overrides: object) -> World:
+    """World of a built-in scenario of cost curves."""
+    chosen = RunOptions(scenario, overrides=overrides)
+    return build_world(chosen_scenario(chosen), "highs", Reporter())
+
+
 def untouched(world: World) -> World:
     """The same world with problems that nobody has asked anything."""
-    networks = {c: n.copy() for c, n in world.networks.items()}
-    problems = pypsa_problems(networks, world.policies, world.products, "highs")
-    return replace(world, problems=problems, networks=networks)
+    return replace(world, problems=renewed(world.problems))
+
+
+def renewed(problems: Mapping[str, PlanningProblem]) -> dict[str, PlanningProblem]:
+    """PyPSA problems as they were when they were built."""
+    fresh: dict[str, PlanningProblem] = {}
+    for country, problem in problems.items():
+        assert isinstance(problem, PypsaProblem)
+        fresh[country] = problem.renewed()
+    return fresh
 
 
 def solved_anew(
@@ -81,6 +109,30 @@ def box_mw(world: World, country: str) -> tuple[float, float]:
         export += data["capacity_mw"][country]
         imports += data["capacity_mw"][neighbour] * (1 - data["loss"])
     return -export, imports
+
+
+def random_exchange(world: World, country: str, rng: np.random.Generator) -> np.ndarray:
+    """Net import anywhere in the trading box, MW per snapshot."""
+    low, high = box_mw(world, country)
+    return rng.uniform(low, high, len(world.snapshots))
+
+
+def traded_exchange(world: World, country: str, rng: np.random.Generator) -> np.ndarray:
+    """Net import that the products can express, MW per snapshot."""
+    low, high = box_mw(world, country)
+    return world.products.profile_mw(rng.uniform(low, high, len(world.products)))
+
+
+def random_terms(world: World, country: str, value: np.ndarray, rng: np.random.Generator) -> Terms:
+    """Prices around a value and limits that its interconnectors allow."""
+    low, high = box_mw(world, country)
+    price = value * rng.uniform(0.5, 1.5, len(value)) + rng.normal(0.0, 3.0, len(value))
+    return Terms(
+        import_price=price + 0.1,
+        export_price=price - 0.1,
+        import_limit_mw=rng.uniform(0.0, high, len(value)),
+        export_limit_mw=rng.uniform(0.0, -low, len(value)),
+    )
 
 
 def annual_cost_eur(n: pypsa.Network, country: str | None = None) -> float:

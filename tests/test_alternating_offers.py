@@ -14,10 +14,8 @@ from agents.tactics import Standpoint, Tactic, TimeDependent
 from model.engine import Engine, MarketView, Tally
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
-from model.options import RunOptions
 from model.planner import planner
-from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
+from model.world import World
 from protocols.alternating_offers import AlternatingOffers
 from protocols.base import Market, Protocol
 from protocols.messages import Leg, Message
@@ -26,11 +24,7 @@ from protocols.offers import is_on
 from protocols.pairwise import Deal
 from protocols.plugins import PluginError
 from protocols.rubinstein import Rubinstein
-from tests.small_worlds import FOUR, small_world, untouched
-
-
-def world(name: str, products: str | None = None) -> World:
-    return build_world(chosen_scenario(RunOptions(name, products=products)), "highs", Reporter())
+from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
 
 def model_of(
@@ -103,7 +97,7 @@ def test_rubinstein_play(
     buyer: float, seller: float, if_buyer_opens: float, if_seller_opens: float, seed: int
 ) -> None:
     """The first offer is accepted, and divides the joint gain of the talk as the theorem says."""
-    w = world("merit_order")
+    w = teaching_world("merit_order")
     talk = OneTalk(w, TalkOverAll, {"B": f"patient:{buyer}", "S": f"patient:{seller}"}, seed)
     talk.hold(discounting=True)
     offers = talk.said(Offer)
@@ -119,7 +113,7 @@ def test_rubinstein_play(
 
 def test_a_greedy_offer_is_refused_and_countered() -> None:
     """Off the path of equilibrium: who asks for everything hears the equilibrium from the other."""
-    w = world("merit_order")
+    w = teaching_world("merit_order")
     talk = OneTalk(w, TalkOverAll, {"B": "truthful", "S": "truthful"}, seed=1)
     usual = {c: a.answer for c, a in talk.agents.items()}
     greedy: list[str] = []
@@ -219,7 +213,7 @@ class OneTalk:
 
 def test_micro_against_micro_on_two_merit_orders() -> None:
     """PROTOCOLS oracle 18: grid 21 x 41, 400 MW at 54 EUR/MWh after 288 rounds of two turns."""
-    w = world("merit_order")
+    w = teaching_world("merit_order")
     talk = OneTalk(w, TalkOverAll, {"B": "micro", "S": "micro"}, seed=_seed_that_opens("B"))
     talk.hold(turns=4000)
     trade = talk.ledger.trades[0]
@@ -233,7 +227,9 @@ def test_micro_against_micro_on_two_merit_orders() -> None:
 
 def _seed_that_opens(country: str) -> int:
     for seed in range(20):
-        talk = OneTalk(world("merit_order"), TalkOverAll, {"B": "linear", "S": "linear"}, seed)
+        talk = OneTalk(
+            teaching_world("merit_order"), TalkOverAll, {"B": "linear", "S": "linear"}, seed
+        )
         talk.hold(turns=3)
         if talk.said(Offer)[0].sender == country:
             return seed
@@ -245,7 +241,7 @@ def _seed_that_opens(country: str) -> int:
 @pytest.mark.parametrize("shares", [1, 4, 9])
 def test_a_talk_costs_one_optimisation_a_quantity(one: str, other: str, shares: int) -> None:
     """However many offers are made; nothing, the zeroth quantity, is known already."""
-    w = world("merit_order")
+    w = teaching_world("merit_order")
     talk = OneTalk(w, TalkOverAll, {"B": one, "S": other})
     talk.hold(turns=300, shares=shares)
     assert len(talk.said(Offer)) > shares
@@ -254,7 +250,7 @@ def test_a_talk_costs_one_optimisation_a_quantity(one: str, other: str, shares: 
 
 @pytest.mark.parametrize("name", ["boulware", "linear", "conceder", "trade_off", "tit_for_tat"])
 def test_tactics_agree_where_both_gain(name: str) -> None:
-    talk = OneTalk(world("merit_order"), TalkOverAll, {"B": name, "S": name})
+    talk = OneTalk(teaching_world("merit_order"), TalkOverAll, {"B": name, "S": name})
     talk.hold(turns=200)
     (trade,) = talk.ledger.trades
     buyer, seller = talk.model.countries["B"], talk.model.countries["S"]
@@ -297,7 +293,9 @@ class Reckless(Strategy):
 def test_the_side_never_goes_below_its_reservation() -> None:
     careless = Strategy()
     careless.tactic = Careless()
-    model, said = negotiate(world("triangle"), AlternatingOffers(), {"E": careless}, steps=20)
+    model, said = negotiate(
+        teaching_world("triangle"), AlternatingOffers(), {"E": careless}, steps=20
+    )
     assert min(model.gains_eur.values()) >= -1e-6
     assert [m for m in said if m.sender == "E" and isinstance(m.body, End)]
     assert all(m.body.holds for m in said if isinstance(m.body, Reservation))
@@ -306,7 +304,7 @@ def test_the_side_never_goes_below_its_reservation() -> None:
 @pytest.mark.parametrize("name", ["triangle", "merit_order", "wheeling"])
 def test_a_reckless_strategy_cannot_ruin_its_country(name: str) -> None:
     """What it accepts below zero is stopped by the re-solved cost; the run goes on."""
-    w = world(name)
+    w = teaching_world(name)
     fool = w.countries[0]
     model, said = negotiate(w, AlternatingOffers(), {fool: Reckless()}, steps=30)
     refused = [m for m in said if isinstance(m.body, Reservation) and not m.body.holds]
@@ -331,7 +329,7 @@ def test_offers_that_are_not_on_the_agenda_do_not_count() -> None:
 
 @pytest.mark.parametrize("answers", [0, 1, 2, 7])
 def test_silence_ends_the_talk(answers: int) -> None:
-    talk = OneTalk(world("merit_order"), TalkOverAll, {"B": "micro", "S": "micro"})
+    talk = OneTalk(teaching_world("merit_order"), TalkOverAll, {"B": "micro", "S": "micro"})
     agent = talk.agents["S"]
     usual, left = agent.answer, [answers]
 
@@ -351,7 +349,7 @@ def test_silence_ends_the_talk(answers: int) -> None:
 @pytest.mark.parametrize("name", ["two_countries", "two_countries_limited", "merit_order"])
 @pytest.mark.parametrize("strategy", ["micro", "trade_off", "linear"])
 def test_better_tactics_come_near_the_optimum(name: str, strategy: str) -> None:
-    w = world(name)
+    w = teaching_world(name)
     model, _ = negotiate(w, AlternatingOffers(), everybody(w, strategy))
     best = sum(model.autarky_eur.values()) - planner(w).cost_eur
     assert model.status == "agreed"
@@ -360,7 +358,7 @@ def test_better_tactics_come_near_the_optimum(name: str, strategy: str) -> None:
 
 @pytest.mark.parametrize("name", ["two_countries", "two_countries_limited", "merit_order"])
 def test_rubinstein_reaches_the_optimum(name: str) -> None:
-    w = world(name)
+    w = teaching_world(name)
     model, _ = negotiate(w, Rubinstein())
     best = sum(model.autarky_eur.values()) - planner(w).cost_eur
     assert model.status == "agreed"
@@ -400,6 +398,6 @@ def test_wrong_settings(settings: dict, complaint: str) -> None:
 
 
 def test_too_many_bundles_are_refused() -> None:
-    w = world("triangle", "hourly")
+    w = teaching_world("triangle", products="hourly")
     with pytest.raises(PluginError, match="set quantities lower or issues=bundle"):
         negotiate(w, AlternatingOffers(issues="parts"), steps=3)

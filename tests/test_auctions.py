@@ -10,16 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.negotiation import NegotiationModel
-from model.options import RunOptions
 from model.planner import planner
-from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
+from model.world import World
 from protocols.clock_auction import ClockAuction
 from protocols.k_double_auction import KDoubleAuction, clear_k_double
 from protocols.mcafee import McAfee, clear_mcafee
 from protocols.orders import Orders, asks, bids, margin
 from protocols.pay_as_bid import PayAsBid, clear_pay_as_bid
 from protocols.vcg import Vcg, clear_vcg
+from tests.small_worlds import teaching_world
 
 BIDS = np.array([100.0, 90, 80, 70, 60])
 ASKS = np.array([80.0, 85, 95, 100, 110])
@@ -185,10 +184,6 @@ def test_uniform_price_suits_everyone_who_trades(b: np.ndarray, s: np.ndarray) -
     assert not (len(left_b) and len(left_s)) or left_b[0] < left_s[0]
 
 
-def world(name: str) -> World:
-    return build_world(chosen_scenario(RunOptions(name)), "highs", Reporter())
-
-
 def held(place: World, protocol) -> NegotiationModel:  # type: ignore[no-untyped-def]
     model = NegotiationModel(place.problems, place.graph, place.products, protocol, seed=1)
     model.plan_alone()
@@ -203,7 +198,7 @@ def held(place: World, protocol) -> NegotiationModel:  # type: ignore[no-untyped
 @pytest.mark.parametrize("name", ["two_countries", "two_countries_limited"])
 def test_auctions_between_two_countries_find_most_of_the_gain(kind: type, name: str) -> None:
     """PROTOCOLS.md #6 and #7: gains 20 833.33 and 17 500 an hour."""
-    place = world(name)
+    place = teaching_world(name)
     model = held(place, kind())
     possible = sum(model.autarky_eur.values()) - planner(place).cost_eur
     assert model.status == "agreed"
@@ -213,7 +208,7 @@ def test_auctions_between_two_countries_find_most_of_the_gain(kind: type, name: 
 
 def test_vcg_on_the_network_shares_by_contribution() -> None:
     """Between two countries each adds all of the welfare, so that they share it equally."""
-    place = world("two_countries")
+    place = teaching_world("two_countries")
     model = held(place, Vcg())
     assert model.status == "agreed"
     possible = sum(model.autarky_eur.values()) - planner(place).cost_eur

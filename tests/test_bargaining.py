@@ -18,19 +18,13 @@ from model.bargaining import (
     price_quantity,
     with_money,
 )
-from model.options import RunOptions
-from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
+from tests.small_worlds import teaching_world
 
 every_solution = pytest.mark.parametrize("solution", SOLUTIONS)
 
 
-def world(name: str) -> World:
-    return build_world(chosen_scenario(RunOptions(name)), "highs", Reporter())
-
-
 def bargain(name: str, buyer: str, seller: str, mw: np.ndarray, **limits: float) -> PriceQuantity:
-    w = world(name)
+    w = teaching_world(name)
     return price_quantity(w.problems[buyer], w.problems[seller], w.products.shape[0], mw, **limits)
 
 

@@ -22,11 +22,6 @@ from tests.random_markets import random_scenario
 from tests.rescaling import renamed, rescaled
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def world(name: str, **overrides: object) -> World:
     options = RunOptions(name, overrides=dict(overrides))
     return build_world(chosen_scenario(options), "highs", Reporter())

@@ -25,11 +25,6 @@ TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling",
 ACCURACY = 1e-7
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def teaching(name: str, **overrides: object) -> World:
     chosen = RunOptions(name, overrides=dict(overrides))
     return build_world(chosen_scenario(chosen), "highs", Reporter())

@@ -1,6 +1,7 @@
 """What every protocol must hold, built-in or from a plug-in; whoever is registered is tested.
 
-Rules are checked from flows, trades and fresh problems, not by the ledger that enforces them.
+Rules are checked from flows, trades and problems of their own, not by the ledger that enforces
+them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from agents.problem import PlanningProblem
 from model.engine import Tally
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
@@ -20,7 +22,7 @@ from model.world import World, build_world, chosen_scenario
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_class, protocol_modes
 from tests.rescaling import rescaled
-from tests.small_worlds import FOUR, small_world, untouched
+from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
 MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
 # All tests of a protocol in one process, so that its negotiations are held once.
@@ -70,16 +72,16 @@ class Story:
         return [m for tally in self.tallies for m in tally.log]
 
 
-def teaching_world(scenario: str, **overrides: object) -> World:
-    return build_world(
-        chosen_scenario(RunOptions(scenario, overrides=dict(overrides))), "highs", Reporter()
-    )
-
-
 def world_named(place: str) -> World:
     if place == PYPSA:
         return untouched(small_world(FOUR, "1w6h", "year", "tou"))
     return teaching_world(place)
+
+
+@cache
+def judges(place: str) -> dict[str, PlanningProblem]:
+    """Problems of countries that no protocol asks, to judge what it left them with."""
+    return world_named(place).problems
 
 
 @cache
@@ -134,8 +136,7 @@ def test_nobody_loses_where_it_is_promised(name: str, mode: str, place: str) -> 
     told = story(name, mode, place)
     if not told.protocol.promises_no_loss:
         pytest.skip("the protocol does not promise it")
-    fresh = world_named(place).problems
-    for country, problem in fresh.items():
+    for country, problem in judges(place).items():
         alone = problem.cost(np.zeros(len(told.world.snapshots)))
         traded = problem.cost(told.model.ledger.exchange_mw(country))
         gain = alone - traded - told.model.ledger.payments_eur[country]

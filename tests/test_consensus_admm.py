@@ -12,25 +12,14 @@ from hypothesis import strategies as st
 from model.engine import Tally
 from model.joint import joint_network, plan_jointly
 from model.negotiation import NegotiationModel
-from model.options import RunOptions
 from model.planner import planner
 from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
-from protocols.compensation import without_losers
+from model.world import World, build_world
 from protocols.consensus_admm import ConsensusAdmm
 from protocols.levelling import Line, matchings, mirrored
 from protocols.messages import CLOCK
 from tests.random_markets import random_scenario
-from tests.small_worlds import FOUR, small_world, untouched
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-def curves(name: str) -> World:
-    return build_world(chosen_scenario(RunOptions(name)), "highs", Reporter())
+from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
 
 def negotiation(w: World, workers: int = 1, **changes: float) -> NegotiationModel:
@@ -75,7 +64,7 @@ class TestFixedPoint:
         ],
     )
     def test_closed_form(self, name: str, flow_mw: float, price: dict[str, float]) -> None:
-        model = negotiation(curves(name), tolerance=1e-9)
+        model = negotiation(teaching_world(name), tolerance=1e-9)
         held(model)
         assert model.status == "agreed"
         assert model.ledger.flows_mw["A-B"] == pytest.approx(flow_mw, rel=1e-4)
@@ -84,13 +73,13 @@ class TestFixedPoint:
 
     def test_competitive_price_of_two_merit_orders(self) -> None:
         """400 MW at 60 EUR/MWh: 7 000 for the buyer, 12 000 for the seller (oracle 11)."""
-        model = negotiation(curves("merit_order"), tolerance=1e-7)
+        model = negotiation(teaching_world("merit_order"), tolerance=1e-7)
         held(model)
         assert model.gains_eur == pytest.approx({"B": 7000.0, "S": 12_000.0}, rel=1e-3)
 
     @pytest.mark.parametrize("name", ["wheeling", "triangle"])
     def test_reaches_the_planner(self, name: str) -> None:
-        w = curves(name)
+        w = teaching_world(name)
         model = negotiation(w, tolerance=1e-7)
         held(model)
         best = sum(model.autarky_eur.values()) - planner(w).cost_eur
@@ -110,7 +99,7 @@ class TestFixedPoint:
             assert hours @ error <= 0.03 * (hours @ duals[country].to_numpy())
 
     def test_stays_where_nothing_is_to_be_gained(self) -> None:
-        model = negotiation(curves("triangle"), tolerance=1e-7)
+        model = negotiation(teaching_world("triangle"), tolerance=1e-7)
         held(model)
         gain, flows = model.gain_eur, dict(model.ledger.flows_mw)
         model.step()
@@ -231,40 +220,3 @@ class TestLevelling:
         for group in groups:
             ends = [country for edge in group for country in edge]
             assert len(ends) == len(set(ends))
-
-
-class TestCompensation:
-    @given(st.data())
-    @settings(max_examples=60, deadline=None)
-    def test_nobody_loses_and_no_money_appears(self, data) -> None:
-        countries = "ABCDE"[: data.draw(st.integers(2, 5))]
-        money = st.floats(-100, 100)
-        amounts = {c: data.draw(money) for c in countries}
-        excess = sum(amounts.values())
-        amounts["A"] -= max(excess, 0.0) + 1.0
-        pairs = []
-        for i in range(1, len(countries)):
-            partner = countries[data.draw(st.integers(0, i - 1))]
-            pair = (countries[i], partner)
-            pairs.append(pair if data.draw(st.booleans()) else pair[::-1])
-        if data.draw(st.booleans()):
-            pairs.append(pairs[0][::-1])
-        paid = {p: data.draw(money) for p in pairs}
-        energy = {p: data.draw(st.floats(0.1, 10)) for p in pairs}
-        settled = without_losers(paid, energy, amounts)
-        assert set(settled) == set(paid)
-
-        def gains(payments: dict[tuple[str, str], float]) -> dict[str, float]:
-            total = {c: -a for c, a in amounts.items()}
-            for (exporter, importer), eur in payments.items():
-                total[exporter] += eur
-                total[importer] -= eur
-            return total
-
-        before, after = gains(paid), gains(settled)
-        assert min(after.values()) >= -1e-9
-        for country in countries:
-            if before[country] < 0:
-                assert after[country] == pytest.approx(0.0, abs=1e-9)
-            else:
-                assert after[country] <= before[country] + 1e-9

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 from agents.curve_problem import CurveProblem
 from agents.problem import Terms
 from agents.valuation import Valuation
-from model.options import RunOptions
 from model.planner import planner
-from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
 from protocols.products import make_products
 from scenarios.schema import CostCurve
+from tests.small_worlds import teaching_world
 
 HOURS = np.array([1.0, 2.0, 1.0, 3.0])
 PRODUCTS = make_products(
@@ -25,15 +23,6 @@ PRODUCTS = make_products(
     HOURS,
 )
 VOLL = 500.0
-
-
-def world(name: str) -> World:
-    return build_world(chosen_scenario(RunOptions(name)), "highs", Reporter())
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path))
 
 
 @st.composite
@@ -68,13 +57,13 @@ exchanges = st.lists(st.floats(-600, 1200), min_size=4, max_size=4).map(np.array
     ],
 )
 def test_planner_reaches_the_closed_form(name: str, gain_eur: float) -> None:
-    w = world(name)
+    w = teaching_world(name)
     autarky = sum(p.cost(np.zeros(len(w.snapshots))) for p in w.problems.values())
     assert autarky - planner(w).cost_eur == pytest.approx(gain_eur, rel=1e-6, abs=1e-3)
 
 
 def test_prices_and_flow_of_two_countries() -> None:
-    w = world("two_countries")
+    w = teaching_world("two_countries")
     autarky = {c: p.solve(np.zeros(1)).price_eur_per_mwh[0] for c, p in w.problems.items()}
     assert autarky == pytest.approx({"A": 30.0, "B": 80.0})
     best = planner(w)
@@ -85,7 +74,7 @@ def test_prices_and_flow_of_two_countries() -> None:
 
 
 def test_planner_loses_and_keeps_limits_on_the_wheeling_line() -> None:
-    w = world("wheeling")
+    w = teaching_world("wheeling")
     autarky = sum(p.cost(np.zeros(1)) for p in w.problems.values())
     assert autarky - planner(w).cost_eur == pytest.approx(4548, abs=1.0)  # README of the scenario
 

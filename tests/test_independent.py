@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pypsa
 import pytest
 
+import model.independent
+from agents.policy import Policy
+from agents.problem import PlanningProblem
 from model.independent import agreed_trades, negotiate_slices
 from model.ledger import Ledger
 from model.options import RunOptions
 from model.reconciliation import GAP, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
-from model.world import World, build_world, chosen_scenario
+from model.world import World, build_world, chosen_scenario, pypsa_problems
 from protocols.messages import Trade
+from protocols.products import Products
 from scenarios.errors import ScenarioError
-from tests.small_worlds import TWO, small_world, untouched
+from tests.small_worlds import TWO, renewed, small_world, untouched
 
 # What a country may seem to lose by the solver's accuracy, as a share of its cost.
 ACCURACY = 1e-7
@@ -138,8 +144,28 @@ class TestSlices:
         return small_world(TWO, "2w12h", "month", "flat")
 
     @pytest.fixture(scope="class")
+    def built_once(self) -> Iterator[None]:
+        """The problems of a slice are built once; every negotiation gets them as if new."""
+        built: dict[str, dict[str, PlanningProblem]] = {}
+
+        def problems(
+            networks: dict[str, pypsa.Network],
+            policies: dict[str, Policy],
+            products: Products,
+            solver: str,
+        ) -> dict[str, PlanningProblem]:
+            name = products.slices[0]
+            if name not in built:
+                built[name] = pypsa_problems(networks, policies, products, solver)
+            return renewed(built[name])
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(model.independent, "pypsa_problems", problems)
+            yield
+
+    @pytest.fixture(scope="class")
     def ended(
-        self, world: World, tmp_path_factory: pytest.TempPathFactory
+        self, world: World, built_once: None, tmp_path_factory: pytest.TempPathFactory
     ) -> tuple[RunRecords, Ledger, str, str]:
         options = replace(self.OPTIONS, out=tmp_path_factory.mktemp("out"))
         records = RunRecords.create(options, world.scenario)

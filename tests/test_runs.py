@@ -13,6 +13,7 @@ import pandas as pd
 import pypsa
 import pytest
 
+import model.runs
 from model.columns import SUMMARY, TABLES
 from model.ledger import Ledger
 from model.options import RunOptions
@@ -23,7 +24,7 @@ from model.world import World
 from protocols.messages import Trade
 from protocols.plugins import PluginError
 from scenarios.errors import ScenarioError
-from tests.small_worlds import annual_cost_eur, small_world
+from tests.small_worlds import annual_cost_eur, small_world, untouched
 
 THREE = ("MZ", "NA", "ZA")
 PYPSA = RunOptions(
@@ -60,30 +61,29 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("results")
 
 
 @pytest.fixture(scope="module")
-def done(cache: None, out: Path) -> Done:
+def done(out: Path) -> Done:
     return Done(run(replace(PYPSA, out=out)))
 
 
 @pytest.fixture(scope="module")
-def triangle(cache: None, out: Path) -> Done:
+def triangle(out: Path) -> Done:
     return Done(run(replace(CURVES, out=out)))
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
     return small_world(THREE, "4w6h", "year", "tou")
+
+
+@pytest.fixture
+def ready_models(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """Runs begin with models that were built before, by another hand than that of ``done``."""
+    monkeypatch.setattr(model.runs, "build_world", lambda *_: untouched(world))
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +290,7 @@ def interrupted(options: RunOptions, when: Callable[[str, int, int], bool]) -> P
 
 
 class TestSameBytes:
+    @pytest.mark.usefixtures("ready_models")
     def test_one_worker_or_two(self, done: Done, out: Path) -> None:
         again = Done(run(replace(PYPSA, out=out, workers=1)))
         assert again.path != done.path
@@ -304,6 +305,7 @@ class TestSameBytes:
 
 
 class TestResume:
+    @pytest.mark.usefixtures("ready_models")
     def test_in_the_middle_of_a_step(self, done: Done, out: Path) -> None:
         assert done.summary["steps"] > 3
         path = interrupted(
@@ -344,7 +346,7 @@ class TestResume:
         assert again.tables == triangle.tables
         assert again.outcome == triangle.outcome
 
-    def test_finished_run_stays_what_it_is(self, cache: None, out: Path) -> None:
+    def test_finished_run_stays_what_it_is(self, out: Path) -> None:
         done = Done(run(replace(CURVES, out=out)))
         files = {f: (f.read_bytes(), f.stat().st_mtime_ns) for f in done.path.rglob("*.*")}
         said: list[str] = []
@@ -369,7 +371,7 @@ class TestResume:
 
 
 class TestEndings:
-    def test_capped(self, cache: None, out: Path) -> None:
+    def test_capped(self, out: Path) -> None:
         short = Done(run(replace(CURVES, out=out, max_steps=1)))
         assert short.summary["status"] == "capped"
         assert short.summary["steps"] == 1

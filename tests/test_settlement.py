@@ -22,7 +22,7 @@ from model.settlement import (
 )
 from model.world import World
 from protocols.messages import Trade
-from tests.test_conformance import teaching_world
+from tests.small_worlds import teaching_world
 
 
 def optimum(name: str) -> Settled:
@@ -43,11 +43,6 @@ def settled(world: World, ledger: Ledger) -> Settled:
 def gains(rule: Settlement, case: Settled) -> dict[str, float]:
     paid = rule.payments_eur(case)
     return {c: saved - paid[c] for c, saved in case.savings_eur.items()}
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.mark.parametrize("name", SETTLEMENTS.names())

@@ -16,8 +16,7 @@ from protocols.plugins import PluginError
 from protocols.registry import make_protocol
 from scenarios.errors import ScenarioError
 from scenarios.loader import load_scenario
-from tests.small_worlds import TWO, small_world, untouched
-from tests.test_conformance import teaching_world
+from tests.small_worlds import TWO, small_world, teaching_world, untouched
 
 REPORTING: list[Strategy] = [Truthful(), MarkUp(0.2), Withholding(0.3)]
 by_name = pytest.mark.parametrize("strategy", REPORTING, ids=lambda s: s.name)

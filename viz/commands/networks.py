@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from viz.commands.words import codes
+
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="PyPSA network, netCDF (.nc).")],
@@ -28,8 +30,7 @@ def inspect(
     from pypsa_earth.describe import describe
     from scenarios.overrides import parse_set
 
-    chosen = [c.strip() for c in countries.split(",") if c.strip()] if countries else None
-    found = describe(file, parse_set(set_ or []), chosen)
+    found = describe(file, parse_set(set_ or []), codes(countries))
     console = Console()
     console.print(Text(found.title, style="bold"), soft_wrap=True)
     for title, rows in found.tables.items():
@@ -73,11 +74,10 @@ def prepare(
 
     from pypsa_earth.prepare import SAPP_CONFIG, run_snakemake, snakemake_call, write_config
 
-    chosen = [c.strip() for c in countries.split(",") if c.strip()] if countries else None
     call, settings = snakemake_call(
         config or SAPP_CONFIG,
         pypsa_earth,
-        countries=chosen,
+        countries=codes(countries),
         cores=cores,
         conda_environment=conda_environment,
     )

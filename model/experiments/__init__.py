@@ -1,0 +1,1 @@
+"""Experiments: many negotiations over a grid, compared under the same draws."""

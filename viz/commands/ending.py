@@ -1,0 +1,113 @@
+"""How a command ends: what is shown, in one line where it is a mistake, and the exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from model.reporting import Reporter
+from scenarios.errors import ScenarioError
+from viz.console import ConsoleReporter, print_line
+
+EXIT_NOT_AGREED = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+# Whatever typer was built on, wrong usage is the parent of its BadParameter.
+_USAGE_ERROR: Any = typer.BadParameter.__base__
+
+
+class OneLineErrors(TyperGroup):
+    """A group whose commands end a user's mistake in one line and exit code 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; takes what ``TyperGroup.main`` takes."""
+        standalone = extra.pop("standalone_mode", True)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except _USAGE_ERROR as error:
+            code = _fail(error.format_message())
+        except ScenarioError as error:
+            code = _fail(str(error))
+        if standalone:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was named."""
+        try:
+            return super().resolve_command(ctx, args)
+        except _USAGE_ERROR as error:
+            hint = f"(a scenario is given with --scenario {args[0]})"
+            raise ScenarioError(f"{error.format_message()} {hint}") from None
+
+
+def carry_out(
+    work: Callable[[Reporter], Any],
+    show: Callable[[Any], int],
+    folder: Path | None = None,
+    again: str = "--resume",
+) -> int:
+    """Do the work under progress bars, show what came out and return the exit code.
+
+    Parameters
+    ----------
+    work
+        Is given the reporter whose bars it moves; returns what ``show`` prints.
+    show
+        Prints the result and returns the exit code.
+    folder
+        Where an interrupted command has kept what it did, if it kept anything.
+    again
+        What is typed before that folder to go on.
+    """
+    # PyPSA 1.4 announces changes of its next version at every import of a network.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
+    for chatty in ("linopy", "pypsa", "MESA"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Network files hold columns of their own, which PyPSA remarks on at every copy.
+    logging.getLogger("pypsa.network.transform").setLevel(logging.ERROR)
+    try:
+        with ConsoleReporter() as reporter:
+            reporter.phase("loading the modelling tools")
+            result = work(reporter)
+    except KeyboardInterrupt as interrupt:
+        return _say_interrupted(interrupt.args[0] if interrupt.args else folder, again)
+    except Exception as error:
+        if isinstance(error, _user_errors()):
+            return _fail(str(error))
+        raise
+    return show(result)
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Errors that tell the user something; all others are faults of the program."""
+    from agents.problem import PlanningError
+    from model.ledger import RuleBroken
+    from model.records import RecordsError
+    from protocols.plugins import PluginError
+
+    return ScenarioError, PlanningError, RecordsError, RuleBroken, PluginError
+
+
+def _say_interrupted(folder: Path | str | None, again: str) -> int:
+    text = (
+        f"interrupted; what was done is kept in {folder}, go on with {again} {folder}"
+        if folder is not None
+        else "interrupted; nothing was recorded yet"
+    )
+    print_line(text, Console(stderr=True), "bold yellow")
+    return EXIT_INTERRUPTED
+
+
+def _fail(text: str) -> int:
+    print_line(f"error: {' '.join(text.split())}", Console(stderr=True), "bold red")
+    return EXIT_USER_ERROR

@@ -1,0 +1,1 @@
+"""Statistics, tables and figures of a finished comparison; reads its tables and nothing else."""

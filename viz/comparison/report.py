@@ -1,0 +1,205 @@
+"""From the folder of a finished comparison to its tables, figures and findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from model.experiments.incentives import (
+    TRUTHFUL,
+    best_deviations,
+    deviations,
+    regrets,
+    unilateral,
+)
+from model.experiments.tables import read_table
+from scenarios.errors import ScenarioError, did_you_mean
+from viz.comparison.blocks import MEASURES, Blocks, Measure, as_blocks, label_runs
+from viz.comparison.country_figure import draw_country_gains
+from viz.comparison.difference_figure import draw_differences
+from viz.comparison.effort_figure import EFFORTS, draw_effort
+from viz.comparison.incentive_figure import draw_incentives
+from viz.comparison.rank_figure import draw_critical_differences
+from viz.comparison.spread_figure import draw_spread
+from viz.comparison.tables import (
+    country_table,
+    friedman_table,
+    missing_table,
+    pair_table,
+    rank_table,
+    treatment_table,
+)
+from viz.comparison.words import findings, incentives_in_words
+from viz.drawing import Drawing
+from viz.printing import write
+from viz.table_files import write_table
+
+FOLDER = "report"
+PICTURES = ("pdf", "png")
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """What is made of a comparison.
+
+    Attributes
+    ----------
+    measure : Measure
+        What treatments are compared by.
+    tables : dict of str to DataFrame
+        In the table's units, every digit.
+    figures : dict of str to Drawing
+    said : list of str
+        Findings in sentences.
+    """
+
+    measure: Measure
+    tables: dict[str, pd.DataFrame]
+    figures: dict[str, Drawing]
+    said: list[str]
+
+
+@dataclass(frozen=True)
+class ComparisonTables:
+    """Tables of a comparison that the report is made from, as :func:`read_comparison` gives them.
+
+    Attributes
+    ----------
+    runs : DataFrame
+        With ``treatment``, ``block`` and ``seconds``; runs in which one country deviates left out.
+    countries : DataFrame
+    steps : DataFrame
+        With ``seconds``.
+    every_run : DataFrame
+        The runs that were left out too.
+    """
+
+    runs: pd.DataFrame
+    countries: pd.DataFrame
+    steps: pd.DataFrame
+    every_run: pd.DataFrame
+
+
+def read_comparison(folder: Path) -> ComparisonTables:
+    """Read the tables of a comparison.
+
+    Raises
+    ------
+    RecordsError
+        If one is absent or from another version.
+    """
+    return join_tables(
+        *(read_table(folder, name) for name in ("runs", "countries", "steps", "timings"))
+    )
+
+
+def join_tables(
+    runs: pd.DataFrame, countries: pd.DataFrame, steps: pd.DataFrame, timings: pd.DataFrame
+) -> ComparisonTables:
+    """Add wall times, and leave out runs that only show what a deviation from the truth brings."""
+    whole = timings[timings["step"].isna()]
+    runs = runs.merge(whole[["case", "seconds"]], "left", "case")
+    by_step = timings.dropna(subset="step").astype({"step": "int64"})
+    steps = steps.merge(by_step, "left", ["case", "step"])
+    alone = [unilateral(str(strategy)) is not None for strategy in runs["strategy"]]
+    told = TRUTHFUL in set(runs["strategy"])
+    compared = runs[[not (told and deviates) for deviates in alone]]
+    return ComparisonTables(label_runs(compared), countries, steps, runs)
+
+
+def make_report(
+    tables: ComparisonTables,
+    measure: str = "efficiency",
+    reference: str | None = None,
+    least_difference: float = 0.0,
+) -> ComparisonReport:
+    """Compute all tables and figures.
+
+    Parameters
+    ----------
+    tables : ComparisonTables
+    measure : str
+        Key of :data:`viz.comparison.blocks.MEASURES` to compare by.
+    reference : str, optional
+        Treatment that the others are compared with; all pairs by default.
+    least_difference : float
+        Smaller differences count as none, in the unit of the measure's label.
+
+    Raises
+    ------
+    ScenarioError
+        For an unknown measure or treatment.
+    """
+    if measure not in MEASURES:
+        raise ScenarioError(f"--measure: no '{measure}'{did_you_mean(measure, MEASURES)}")
+    runs = tables.runs
+    known = sorted(set(runs["treatment"]))
+    if reference is not None and reference not in known:
+        raise ScenarioError(
+            f"--reference: no treatment '{reference}'{did_you_mean(reference, known)}"
+        )
+    if not least_difference >= 0:
+        raise ScenarioError(f"--least-difference {least_difference:g}: give zero or more")
+    blocks = as_blocks(runs, measure, least_difference / MEASURES[measure].factor)
+    made = {
+        "treatments": treatment_table(runs, blocks),
+        "pairs": pair_table(blocks, reference),
+        "ranks": rank_table(blocks),
+        "friedman": friedman_table(blocks),
+        "countries": country_table(runs, tables.countries, blocks.best_first),
+        "missing": missing_table(runs, blocks),
+    }
+    said = findings(
+        runs, blocks, made["treatments"], made["pairs"], made["friedman"], made["missing"]
+    )
+    figures = _figures(tables, blocks, made)
+    effects = deviations(tables.every_run, tables.countries)
+    if len(effects):
+        best = best_deviations(effects)
+        made |= {"deviations": effects, "best_deviations": best, "incentives": regrets(best)}
+        figures["incentives"] = draw_incentives(best)
+        said += incentives_in_words(effects, made["incentives"])
+    return ComparisonReport(blocks.measure, made, figures, said)
+
+
+def _figures(
+    tables: ComparisonTables, blocks: Blocks, made: dict[str, pd.DataFrame]
+) -> dict[str, Drawing]:
+    """Figures by the names of their files."""
+    of_case = tables.runs.set_index("case")["treatment"]
+    steps = tables.steps[tables.steps["case"].isin(of_case.index)]
+    efforts = {
+        f"efficiency-{name}": draw_effort(tables.runs, steps, effort)
+        for name, effort in EFFORTS.items()
+    }
+    return {
+        "spread": draw_spread(blocks),
+        **efforts,
+        "gains-by-country": draw_country_gains(made["countries"], blocks.best_first),
+        "critical-differences": draw_critical_differences(blocks),
+        "differences": draw_differences(made["pairs"], blocks.measure),
+    }
+
+
+def write_report(report: ComparisonReport, folder: Path) -> list[Path]:
+    """Write all tables as CSV, Markdown, LaTeX and Parquet, all figures as PDF and PNG, findings.
+
+    Parameters
+    ----------
+    report : ComparisonReport
+    folder : Path
+        Made if absent; files of an earlier report are replaced.
+    """
+    written = []
+    for name, table in report.tables.items():
+        written += write_table(table, folder / name)
+    for name, drawing in report.figures.items():
+        for kind in PICTURES:
+            path = folder / f"{name}.{kind}"
+            write(drawing, path)
+            written.append(path)
+    path = folder / "findings.md"
+    path.write_text("".join(f"- {line}\n" for line in report.said), encoding="utf-8")
+    return [*written, path]

@@ -1,0 +1,268 @@
+"""Tables of a comparison: treatments, pairs, ranks, countries, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from viz.comparison.blocks import Blocks
+from viz.comparison.statistics import (
+    FEWEST_BLOCKS,
+    block_ranks,
+    cliques,
+    critical_difference,
+    friedman,
+    holm,
+    mean_interval,
+    paired_difference,
+)
+
+# What fits on a page.
+MOST_PAIRS = 45
+# Medians over draws of what a negotiation takes.
+_EFFORT = ("rounds", "messages", "numbers_disclosed", "solves", "dependent_solves", "seconds")
+
+
+def treatment_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
+    """One row a treatment, best mean first: mean, interval and worst case, effort, losers.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled, with ``seconds``.
+    blocks : Blocks
+        The measure that ``mean`` to ``worst_block`` tell of.
+    """
+    higher = blocks.measure.higher_is_better
+    rows = []
+    for name in blocks.best_first:
+        values = blocks.matrix[name]
+        known = values.dropna()
+        mine = runs[runs["treatment"] == name]
+        ended = mine[mine["block"].isin(known.index)]
+        interval = mean_interval(known.to_numpy())
+        worst = None if known.empty else (known.idxmin() if higher else known.idxmax())
+        rows.append(
+            {
+                "treatment": name,
+                "blocks": len(values),
+                "ended": len(known),
+                "agreed": int((mine["status"] == "agreed").sum()),
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "median": known.median(),
+                "worst": known.min() if higher else known.max(),
+                "worst_block": worst,
+                "mean_failures_as_autarky": _with_autarky(values, blocks),
+                "mean_of_ceiling": ended["of_ceiling"].mean(),
+                "worst_country_gain_meur": ended["least_gain_meur"].min(),
+                "blocks_with_losers": int((ended["losers"].fillna("") != "").sum()),
+                **{f"median_{column}": ended[column].median() for column in _EFFORT},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def pair_table(blocks: Blocks, reference: str | None = None) -> pd.DataFrame:
+    """Differences of all pairs of treatments, or of all others from a reference.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    reference : str, optional
+        Treatment that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        ``first`` minus ``second``, the first the better one by its mean; with a reference ``first``
+        are the others. ``holm_p`` is adjusted for all rows.
+
+    Raises
+    ------
+    KeyError
+        If there is no such reference.
+    """
+    names = blocks.best_first
+    if reference is None:
+        pairs: Sequence[tuple[str, str]] = list(combinations(names, 2))
+    elif reference in names:
+        pairs = [(name, reference) for name in names if name != reference]
+    else:
+        raise KeyError(reference)
+    rows = []
+    for first, second in pairs:
+        found = paired_difference(
+            blocks.matrix[first].to_numpy(), blocks.matrix[second].to_numpy(), blocks.tie
+        )
+        better, worse = found.more, found.less
+        if not blocks.measure.higher_is_better:
+            better, worse = worse, better
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "blocks": found.blocks,
+                "mean_difference": found.interval.mean,
+                "low": found.interval.low,
+                "high": found.interval.high,
+                "median_difference": found.median,
+                "worst_difference": (
+                    found.least if blocks.measure.higher_is_better else found.most
+                ),
+                "first_better": better,
+                "ties": found.ties,
+                "second_better": worse,
+                "wilcoxon_p": found.p,
+            }
+        )
+    table = pd.DataFrame(rows, columns=list(_PAIR_COLUMNS))
+    return table.assign(holm_p=holm(table["wilcoxon_p"].to_numpy(dtype=float)))
+
+
+_PAIR_COLUMNS = (
+    "first",
+    "second",
+    "blocks",
+    "mean_difference",
+    "low",
+    "high",
+    "median_difference",
+    "worst_difference",
+    "first_better",
+    "ties",
+    "second_better",
+    "wilcoxon_p",
+)
+
+
+def leading_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs for a page: all, or those of the best treatment if all are too many to look at."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return pairs[pairs["first"] == pairs["first"].iloc[0]]
+
+
+def rank_table(blocks: Blocks) -> pd.DataFrame:
+    """Mean rank of each treatment over complete blocks, best first.
+
+    ``group`` has a letter for each set of treatments that Nemenyi's test cannot tell apart, as
+    ``a`` and ``ab``; it is empty where there are too few complete blocks for the test.
+    """
+    complete = blocks.complete
+    ranks = ranks_of(blocks)
+    n, k = ranks.shape
+    if n == 0 or k < 2:
+        return pd.DataFrame({"treatment": [], "mean_rank": [], "group": []})
+    means = ranks.mean(axis=0)
+    letters = [""] * k
+    if n >= FEWEST_BLOCKS:
+        letters = _group_letters(means, n)
+    table = pd.DataFrame({"treatment": complete.columns, "mean_rank": means, "group": letters})
+    return table.sort_values("mean_rank", kind="stable", ignore_index=True)
+
+
+def _group_letters(means: np.ndarray, blocks: int) -> list[str]:
+    k = len(means)
+    letters = [""] * k
+    groups = cliques(means, critical_difference(k, blocks))
+    alone = [(i,) for i in range(k) if not any(i in group for group in groups)]
+    for place, group in enumerate(sorted([*groups, *alone], key=lambda g: means[list(g)].mean())):
+        for i in group:
+            letters[i] += _letter(place)
+    return letters
+
+
+def ranks_of(blocks: Blocks) -> np.ndarray:
+    """Ranks within complete blocks, shape (blocks, treatments)."""
+    return block_ranks(
+        blocks.complete.to_numpy(dtype=float), blocks.tie, blocks.measure.higher_is_better
+    )
+
+
+def friedman_table(blocks: Blocks) -> pd.DataFrame:
+    """One row: are all treatments the same?"""
+    found = friedman(ranks_of(blocks))
+    many = found.treatments > 1 and found.blocks >= FEWEST_BLOCKS
+    return pd.DataFrame(
+        [
+            {
+                "measure": blocks.measure.column,
+                "complete_blocks": found.blocks,
+                "treatments": found.treatments,
+                "friedman_chi2": found.chi2,
+                "iman_davenport_f": found.f,
+                "p": found.p,
+                "critical_difference": (
+                    critical_difference(found.treatments, found.blocks) if many else np.nan
+                ),
+            }
+        ]
+    )
+
+
+def country_table(
+    runs: pd.DataFrame, countries: pd.DataFrame, order: Sequence[str]
+) -> pd.DataFrame:
+    """Gain of each country under each treatment over the blocks that ended, M EUR/a.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled.
+    countries : DataFrame
+        One row a case and country.
+    order : sequence of str
+        Treatments from top to bottom.
+    """
+    joined = countries.merge(runs[["case", "treatment", "block", "losers"]], on="case")
+    rows = []
+    parts = joined.groupby(["treatment", "country"], sort=True)
+    for (treatment, country), part in sorted(parts, key=lambda p: (order.index(p[0][0]), p[0][1])):
+        gains = part.sort_values("block")["gain_meur"].to_numpy(dtype=float)
+        interval = mean_interval(gains)
+        rows.append(
+            {
+                "treatment": treatment,
+                "country": country,
+                "blocks": len(gains),
+                "mean_gain_meur": interval.mean,
+                "low_meur": interval.low,
+                "high_meur": interval.high,
+                "worst_gain_meur": gains.min(),
+                "blocks_losing": sum(country in str(who).split("+") for who in part["losers"]),
+                "mean_payments_meur": part["payments_meur"].mean(),
+                "mean_net_import_gwh": part["net_import_gwh"].mean(),
+            }
+        )
+    columns = ["treatment", "country", "blocks", "mean_gain_meur", "low_meur", "high_meur"]
+    columns += ["worst_gain_meur", "blocks_losing", "mean_payments_meur", "mean_net_import_gwh"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def missing_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
+    """Treatment and block of each run without a value, and why."""
+    rows = []
+    for treatment in blocks.matrix.columns:
+        for block in blocks.matrix.index:
+            if np.isfinite(blocks.matrix.loc[block, treatment]):
+                continue
+            found = runs[(runs["treatment"] == treatment) & (runs["block"] == block)]
+            status, reason = ("not run", "") if found.empty else found.iloc[0][["status", "reason"]]
+            rows.append([treatment, block, status, reason if isinstance(reason, str) else ""])
+    return pd.DataFrame(rows, columns=["treatment", "block", "status", "reason"])
+
+
+def _with_autarky(values: pd.Series, blocks: Blocks) -> float:
+    """Mean in which countries whose negotiation failed stay alone."""
+    alone = blocks.measure.in_autarky
+    return float("nan") if alone is None else float(values.fillna(alone).mean())
+
+
+def _letter(place: int) -> str:
+    """a, b, ..., z, then a2, b2, ..."""
+    return chr(ord("a") + place % 26) + ("" if place < 26 else str(place // 26 + 1))

@@ -1,0 +1,269 @@
+"""The tables of a comparison as people read them: the same rows on the terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from viz.comparison.blocks import Measure, rule_names
+from viz.comparison.report import ComparisonReport
+from viz.comparison.tables import leading_pairs
+from viz.comparison.words import p_text
+from viz.console import print_line
+from viz.markdown import markdown
+from viz.numbers import Unit, money_unit, number
+
+_EUR = 1e6  # per M EUR
+Cells = list[list[str]]
+
+
+@dataclass(frozen=True)
+class View:
+    """A table in words.
+
+    Attributes
+    ----------
+    title : str
+    header : tuple of str
+        A line break stands where a narrow column may break it.
+    rows : list of list of str
+    names : int
+        How many first columns are names, to the left; numbers stand to the right.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: Cells
+    names: int = 1
+
+    def markdown(self) -> str:
+        """As a Markdown table without its title."""
+        header = [text.replace("\n", " ") for text in self.header]
+        return markdown(header, self.rows)
+
+    def rich(self) -> Table:
+        """For the terminal."""
+        table = Table(
+            title=self.title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        height = max(text.count("\n") for text in self.header)
+        for place, text in enumerate(self.header):
+            blank = "\n" * (height - text.count("\n"))
+            side = "left" if place < self.names else "right"
+            table.add_column(blank + text, justify=side)  # type: ignore[arg-type]
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def views(report: ComparisonReport) -> list[View]:
+    """All tables that hold something, in the order of reading."""
+    made = [
+        build(report.tables[name], report.measure)
+        for name, build in _VIEWS.items()
+        if name in report.tables
+    ]
+    return [view for view in made if view.rows]
+
+
+def print_report(report: ComparisonReport, console: Console) -> None:
+    """Print tables and findings."""
+    for view in views(report):
+        console.print(view.rich())
+    for line in report.said:
+        print_line(f"- {line}", console)
+
+
+def _treatments(table: pd.DataFrame, measure: Measure) -> View:
+    unit = _money(table, "worst_country_gain_meur")
+    failed = bool((table["ended"] < table["blocks"]).any()) and measure.in_autarky is not None
+    header = (
+        "treatment",
+        "draws",
+        "mean",
+        "95 %\ninterval",
+        "worst",
+        *(["failures\nas autarky"] if failed else []),
+        f"least gain\n{unit.label}/a",
+        "draws with\nlosers",
+        "rounds",
+        "numbers\ntold",
+        "solves\nin a row",
+        "seconds",
+    )
+    rows = [
+        [
+            row["treatment"],
+            _of(row["ended"], row["blocks"]),
+            _value(row["mean"], measure),
+            _interval(row, measure),
+            _value(row["worst"], measure),
+            *([_value(row["mean_failures_as_autarky"], measure)] if failed else []),
+            unit.text(_EUR * row["worst_country_gain_meur"]),
+            str(row["blocks_with_losers"]),
+            *(
+                number(row[f"median_{name}"])
+                for name in ("rounds", "numbers_disclosed", "dependent_solves")
+            ),
+            number(row["median_seconds"], 0 if row["median_seconds"] >= 10 else 1),
+        ]
+        for row in _rows(table)
+    ]
+    title = f"Treatments: {measure.label}; least gain is the worst draw's; counts are medians"
+    return View(title, header, rows)
+
+
+def _pairs(table: pd.DataFrame, measure: Measure) -> View:
+    shown = leading_pairs(table)
+    header = (
+        "first",
+        "second",
+        "draws",
+        "mean\ndifference",
+        "95 %\ninterval",
+        "worst",
+        "first better\n/ equal / worse",
+        "p",
+        "p (Holm)",
+    )
+    rows = [
+        [
+            row["first"],
+            row["second"],
+            str(row["blocks"]),
+            _value(row["mean_difference"], measure),
+            _interval(row, measure),
+            _value(row["worst_difference"], measure),
+            f"{row['first_better']} / {row['ties']} / {row['second_better']}",
+            p_text(row["wilcoxon_p"]),
+            p_text(row["holm_p"]),
+        ]
+        for row in _rows(shown)
+    ]
+    unit = f", {measure.difference_unit}" if measure.difference_unit else ""
+    left = f"; the first {len(shown)} of {len(table)}" if len(shown) < len(table) else ""
+    return View(f"Pairs: first minus second, {measure.name}{unit}{left}", header, rows, 2)
+
+
+def _ranks(table: pd.DataFrame, measure: Measure) -> View:
+    tested = bool((table["group"] != "").any())
+    rows = [
+        [row["treatment"], number(row["mean_rank"], 2), *([row["group"]] if tested else [])]
+        for row in _rows(table)
+    ]
+    title = f"Mean ranks by {measure.name}"
+    if tested:
+        title += "; a letter in common: not told apart by Nemenyi's test"
+    return View(title, ("treatment", "mean rank", *(["group"] if tested else [])), rows)
+
+
+def _countries(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    codes = sorted(set(table["country"]))
+    gains = table.set_index(["treatment", "country"])["mean_gain_meur"].to_dict()
+    unit = _money(table, "mean_gain_meur")
+    rows = [
+        [name, *(unit.text(_EUR * gains.get((name, code), nan)) for code in codes)]
+        for name in dict.fromkeys(table["treatment"])
+    ]
+    return View(f"Mean gain by country, {unit.label}/a", ("treatment", *codes), rows)
+
+
+def _missing(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    header = ("treatment", "draw", "status", "reason")
+    return View("Runs without a value", header, [list(row.values()) for row in _rows(table)], 4)
+
+
+def _incentives(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    unit = _money(table, "largest_own_gain_meur", "regret_meur")
+    header = (
+        "protocol",
+        "deviate",
+        f"largest own\ngain {unit.label}/a",
+        "% of planner's\ngain",
+        "by",
+        f"pool loses\n{unit.label}/a",
+        "% of planner's\ngain",
+        "if deviates",
+    )
+    rows = [
+        [
+            name,
+            _of(row["deviate"], row["countries"]),
+            unit.text(_EUR * row["largest_own_gain_meur"]),
+            number(100 * row["largest_own_gain_share"], 2),
+            f"{row['by']} {row['how']}" if row["by"] else "-",
+            unit.text(_EUR * row["regret_meur"]),
+            number(100 * row["regret_share"], 2),
+            row["regret_by"] or "-",
+        ]
+        for name, row in zip(rule_names(table), _rows(table), strict=True)
+    ]
+    return View("Incentives to deviate alone from the truth, best of the grid", header, rows)
+
+
+def _best_deviations(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    unit = _money(table, "own_gain_meur", "pool_loss_meur")
+    own, lost = f"own gain\n{unit.label}/a", f"pool loses\n{unit.label}/a"
+    header = ("protocol", "country", "best answer", "draws", own, lost)
+    rows = [
+        [
+            name,
+            row["country"],
+            row["deviation"] or "-",
+            str(row["draws"]),
+            unit.text(_EUR * row["own_gain_meur"]),
+            unit.text(_EUR * row["pool_loss_meur"]),
+        ]
+        for name, row in zip(rule_names(table), _rows(table), strict=True)
+    ]
+    return View("Best answer of each country to the others' truth", header, rows, 3)
+
+
+_VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
+    "treatments": _treatments,
+    "ranks": _ranks,
+    "pairs": _pairs,
+    "countries": _countries,
+    "missing": _missing,
+    "incentives": _incentives,
+    "best_deviations": _best_deviations,
+}
+
+
+def _money(table: pd.DataFrame, *columns: str) -> Unit:
+    """Unit in which all amounts of some columns, M EUR/a, can be read."""
+    return money_unit(_EUR * table[list(columns)].to_numpy(dtype=float).ravel())
+
+
+def _value(value: float, measure: Measure) -> str:
+    return number(measure.factor * value, 1)
+
+
+def _interval(row: dict[str, Any], measure: Measure) -> str:
+    if not isfinite(row["low"]):
+        return "-"
+    return f"{_value(row['low'], measure)} to {_value(row['high'], measure)}"
+
+
+def _of(part: int, whole: int) -> str:
+    return str(whole) if part == whole else f"{part} of {whole}"
+
+
+def _rows(table: pd.DataFrame) -> Sequence[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

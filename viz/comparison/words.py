@@ -1,0 +1,205 @@
+"""What a comparison found, in sentences: also what it cannot tell, and why."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import pandas as pd
+
+from viz.comparison.blocks import Blocks, rule_names
+from viz.comparison.statistics import ALPHA, FEWEST_BLOCKS, least_p
+from viz.numbers import money, number
+
+_FEW_NAMES = 4
+
+
+def findings(
+    runs: pd.DataFrame,
+    blocks: Blocks,
+    treatments: pd.DataFrame,
+    pairs: pd.DataFrame,
+    friedman: pd.DataFrame,
+    missing: pd.DataFrame,
+) -> list[str]:
+    """Sentences on the tables of :mod:`viz.comparison.tables`."""
+    said = [_what_was_compared(runs, blocks), *_who_is_best(blocks, treatments)]
+    said += _missing_in_words(blocks, missing)
+    said += _friedman_in_words(friedman)
+    said += _pairs_in_words(pairs)
+    said += _losers_in_words(treatments)
+    return said
+
+
+def _what_was_compared(runs: pd.DataFrame, blocks: Blocks) -> str:
+    n, k = blocks.matrix.shape
+    draws = _count(n, "draw")
+    label = blocks.measure.label
+    said = f"{_count(k, 'treatment')} on {draws} (variant and seed), measured by {label}"
+    if blocks.least_difference > 0:
+        least = f"{blocks.measure.factor * blocks.least_difference:g}"
+        said += f"; differences up to {least} {blocks.measure.difference_unit} count as none"
+    if len(set(runs["variant"])) > 1 and len(set(runs["seed"])) > 1:
+        said += (
+            "; variants of one seed share weather and demand, which the tests take as independent"
+        )
+    return said
+
+
+def _who_is_best(blocks: Blocks, treatments: pd.DataFrame) -> list[str]:
+    known = treatments[treatments["ended"] > 0]
+    if known.empty:
+        return ["no run ended with a value"]
+    best = known.iloc[0]
+    ordered = known.sort_values(
+        "worst", ascending=not blocks.measure.higher_is_better, kind="stable"
+    )
+    safest = ordered.iloc[0]
+    mean, worst = _value(blocks, best["mean"]), _value(blocks, best["worst"])
+    if len(known) == 1:
+        return [f"{best['treatment']}: mean {mean}, worst {worst} ({best['worst_block']})"]
+    equal = known[(known["mean"] - best["mean"]).abs() <= blocks.tie]["treatment"]
+    said = (
+        f"best on average: {' and '.join(equal)}, {mean}, at worst {worst} ({best['worst_block']})"
+    )
+    if safest["treatment"] not in set(equal):
+        said += (
+            f"; best in its worst case: {safest['treatment']}, {_value(blocks, safest['worst'])} "
+            f"({safest['worst_block']})"
+        )
+    return [said]
+
+
+def _missing_in_words(blocks: Blocks, missing: pd.DataFrame) -> list[str]:
+    if missing.empty:
+        return []
+    counts = missing["treatment"].value_counts(sort=False)
+    who = ", ".join(f"{name} {count}" for name, count in counts.items())
+    complete = len(blocks.complete)
+    said = (
+        f"{_count(len(missing), 'run')} of {blocks.matrix.size} ended without a value ({who}): "
+        "a pair is compared on the draws that both ended, ranks are taken over the "
+        f"{_count(complete, 'draw')} that all ended"
+    )
+    if blocks.measure.in_autarky is not None:
+        said += "; the column 'failures as autarky' counts them as no trade"
+    return [said]
+
+
+def _friedman_in_words(friedman: pd.DataFrame) -> list[str]:
+    row = friedman.iloc[0]
+    if row["treatments"] < 2:
+        return []
+    if row["complete_blocks"] < FEWEST_BLOCKS:
+        return [
+            f"{_count(row['complete_blocks'], 'complete draw')}: too few for tests and intervals, "
+            f"which begin at {FEWEST_BLOCKS}; differences are described, not tested"
+        ]
+    p = p_text(row["p"])
+    test = f"(Friedman with Iman and Davenport's F, p {p if p.startswith('<') else f'= {p}'})"
+    if row["p"] >= ALPHA:
+        return [f"ranks do not differ by more than luck {test}; do not read the pairs as a ranking"]
+    return [
+        f"ranks differ by more than luck {test}; mean ranks nearer than "
+        f"{number(row['critical_difference'], 2)} cannot be told apart (Nemenyi)"
+    ]
+
+
+def _pairs_in_words(pairs: pd.DataFrame) -> list[str]:
+    tested = pairs[pairs["wilcoxon_p"].notna()]
+    if tested.empty:
+        return []
+    fewest = int(tested["blocks"].min())
+    if least_p(fewest) * len(tested) > ALPHA:
+        needed = next(n for n in range(fewest, 200) if least_p(n) * len(tested) <= ALPHA)
+        return [
+            f"with {_count(fewest, 'draw')} no single one of {_count(len(tested), 'pair')} may "
+            f"reach 5 % after Holm's adjustment even if one side always wins; {needed} draws could"
+        ]
+    equal = tested[tested["holm_p"] >= ALPHA]
+    if equal.empty:
+        return [f"all {_count(len(tested), 'pair')} differ (Wilcoxon with Holm, 5 %)"]
+    names = [f"{row['first']} and {row['second']}" for _, row in equal.iterrows()]
+    more = f" and {len(names) - _FEW_NAMES} more" if len(names) > _FEW_NAMES else ""
+    return [
+        f"{len(tested) - len(equal)} of {_count(len(tested), 'pair')} differ (Wilcoxon with Holm, "
+        f"5 %); not told apart: {'; '.join(names[:_FEW_NAMES])}{more}"
+    ]
+
+
+def _losers_in_words(treatments: pd.DataFrame) -> list[str]:
+    losing = treatments[treatments["blocks_with_losers"] > 0]
+    if losing.empty:
+        return ["no country loses in any run"] if treatments["ended"].sum() else []
+    worst = losing.sort_values("worst_country_gain_meur", kind="stable").iloc[0]
+    who = ", ".join(
+        f"{row['treatment']} in {row['blocks_with_losers']} of {row['ended']}"
+        for _, row in losing.iterrows()
+    )
+    return [
+        f"countries lose under {who}; the largest loss is "
+        f"{money(-1e6 * worst['worst_country_gain_meur'])}/a under {worst['treatment']}"
+    ]
+
+
+def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list[str]:
+    """Where truth is everybody's best answer, and where it is not.
+
+    Parameters
+    ----------
+    effects, incentives : DataFrame
+        Of :mod:`model.experiments.incentives`.
+    """
+    names = rule_names(incentives)
+    honest = [
+        name
+        for name, n, deviate in zip(
+            names, incentives["countries"], incentives["deviate"], strict=True
+        )
+        if n and not deviate
+    ]
+    grid = ", ".join(sorted(set(effects["deviation"])))
+    said = [f"deviations of one country alone from the truth: {grid}"]
+    if honest:
+        said.append(f"nobody gains by any of them under {', '.join(honest)}")
+    keen = incentives.assign(rules=names)
+    keen = keen[keen["deviate"] > 0].sort_values("largest_own_gain_share", ascending=False)
+    for _, row in keen.iterrows():
+        said.append(
+            f"{row['rules']}: {row['deviate']} of {_countries(row['countries'])} would deviate; "
+            f"{row['by']} gains most, {money(1e6 * row['largest_own_gain_meur'])}/a by "
+            f"{row['how']}; the pool loses at most {money(1e6 * row['regret_meur'])}/a "
+            f"({number(100 * row['regret_share'], 2)} % of the planner's gain)"
+        )
+    missing = int(effects["draws_missing"].sum())
+    if missing:
+        said.append(
+            f"{missing} of {missing + int(effects['draws'].sum())} runs with a deviation cannot be "
+            "compared, because they or the truthful run did not end"
+        )
+    return said
+
+
+def _countries(n: int) -> str:
+    return "1 country" if n == 1 else f"{n} countries"
+
+
+def p_text(p: float) -> str:
+    """A p-value for people.
+
+    Examples
+    --------
+    >>> p_text(0.0312), p_text(1e-7), p_text(float("nan"))
+    ('0.031', '< 0.001', '-')
+    """
+    if not isfinite(p):
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _value(blocks: Blocks, value: float) -> str:
+    unit = " %" if blocks.measure.factor == 100 else ""
+    return f"{number(value * blocks.measure.factor, 1)}{unit}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
