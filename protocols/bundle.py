@@ -75,7 +75,8 @@ class ProximalBundle(Protocol):
 
     Rules:
 
-    1. *Opening.* Every country says what a little more import is worth to it now.
+    1. *Opening.* Every country says what a little more import is worth to it now. First prices are
+       the mean of that with the neighbours', taken a few times.
     2. *Proposal.* The operator sends each country a plan, prices, and how fast prices move with the
        distance from the plan. The country answers the net import it likes best, what that costs
        and what a little more is worth there.
@@ -108,6 +109,11 @@ class ProximalBundle(Protocol):
         Most proposals in one step.
     trial_every : int
         Rounds between trials.
+    bound_every : int
+        Rounds between bounds, a multiple of it. The linear programme takes as long as several
+        rounds of twelve countries.
+    opening_turns : int
+        Times that the first prices are averaged with those of neighbours.
     steepness : float
         How often its own size a price moves over all that a country's interconnectors carry.
     least_price_share : float
@@ -131,10 +137,12 @@ class ProximalBundle(Protocol):
         Of the last run: round, change of cost of the incumbent and its bound at each trial, EUR.
     """
 
-    gap: float = 0.003
-    rounds: int = 120
+    gap: float = 0.0015
+    rounds: int = 200
     trial_every: int = 10
-    steepness: float = 1.0
+    bound_every: int = 20
+    opening_turns: int = 5
+    steepness: float = 1.25
     least_price_share: float = 1 / 75
     first_reach: float = 0.005
     least_reach: float = 5e-6
@@ -173,7 +181,8 @@ class ProximalBundle(Protocol):
                 network, tried = yield from self._price(network, flow, bound, round_)
                 if tried.cost_eur < best.cost_eur:
                     best = tried
-            lower = max(lower, bound.best_eur(network))
+            if round_ % self.bound_every == 0 or round_ == self.rounds:
+                lower = max(lower, bound.best_eur(network))
             self.progress.append((round_, best.cost_eur, lower))
             if best.cost_eur - lower <= max(self.gap * -best.cost_eur, least):
                 break
@@ -190,12 +199,10 @@ class ProximalBundle(Protocol):
         return self.least_gain * market.price_cap_eur_per_mwh * float(width @ network.hours)
 
     def _first_proposal(self, market: Market, network: FlowNetwork, opening: Incumbent) -> Proposal:
-        nothing = np.zeros_like(opening.value)
-        stiffness = self._stiffness(market, network, opening.value)
+        price = network.spread(opening.value, self.opening_turns)
+        stiffness = self._stiffness(market, network, price)
         reach = self.first_reach * network.span_mw()
-        here = Proposal(network.start_mw, nothing, opening.value, stiffness, reach)
-        # Where it stands is what every country answers to its own price.
-        return self._master(market, network, here, nothing)
+        return Proposal(network.start_mw, np.zeros_like(price), price, stiffness, reach)
 
     def _stiffness(self, market: Market, network: FlowNetwork, price: np.ndarray) -> np.ndarray:
         least = self.least_price_share * market.price_cap_eur_per_mwh

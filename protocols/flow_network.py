@@ -109,6 +109,29 @@ class FlowNetwork:
         now = self.exchange_now_mw()
         return np.maximum(-(least + now), most + now)
 
+    def spread(self, price: np.ndarray, turns: int) -> np.ndarray:
+        """Prices averaged with those of the neighbours, time and again.
+
+        Parameters
+        ----------
+        price : ndarray, shape (countries, products)
+        turns : int
+            In each, the own price has the weight of all that the country can trade, a neighbour's
+            that of the interconnector between them.
+        """
+        own, (first, second) = self.span_mw(), self.ends.T
+        carried = np.maximum(np.abs(self.least_mw), np.abs(self.most_mw))
+        # A country that nothing can reach has no weight, and keeps its price.
+        total = np.where(own > 0, own, 1.0)
+        np.add.at(total, first, carried)
+        np.add.at(total, second, carried)
+        for _ in range(turns):
+            told = np.where(own > 0, own, 1.0) * price
+            np.add.at(told, first, carried * price[second])
+            np.add.at(told, second, carried * price[first])
+            price = told / total
+        return price
+
     def nearest(
         self, target_mw: np.ndarray, stiffness: np.ndarray, flow_mw: np.ndarray
     ) -> np.ndarray:

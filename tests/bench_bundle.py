@@ -1,14 +1,21 @@
 """Efficiency and certified gap of the bundle method against rounds and seconds.
 
-$ python -m tests.bench_bundle --resolution 12w3h
+$ python -m tests.bench_bundle --resolution 12w3h --page docs/coordination-bundle.md
 
-Seconds of CPU count this process with all its threads; on a shared machine they say more than
-those on the wall. The planner's own seconds stand beside it.
+``--page`` puts the table between the page's markers for the resolution. Seconds of CPU count this
+process with all its threads; on a shared machine they say more than those on the wall. The
+planner's own seconds stand beside it.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import platform
 import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,40 +25,52 @@ from model.joint import joint_network, plan_jointly
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.reporting import Reporter
-from model.runs import chosen_scenario
-from model.world import build_world
+from model.world import World, build_world, chosen_scenario
 from protocols.bundle import ProximalBundle
-from tests.bench_output import quiet
+from tests.bench_output import quiet, verdict, write_between
+
+WANTED, MOST_GAP = 0.999, 0.005
 
 
-def main(
-    resolution: Annotated[str, typer.Option(help="Time axis of sapp2030.")] = "12w3h",
-    countries: Annotated[str, typer.Option(help="Codes, comma-separated; all if empty.")] = "",
-    gap: Annotated[float, typer.Option(help="Certified gap to stop at.")] = 0.003,
-    rounds: Annotated[int, typer.Option(help="Most rounds.")] = 120,
-    workers: Annotated[int, typer.Option(help="Countries that think at the same time.")] = 2,
-) -> None:
-    """Hold one negotiation with hourly products and print its progress."""
-    quiet()
-    chosen = RunOptions(
-        "sapp2030",
-        resolution=resolution,
-        products="hourly",
-        countries=tuple(countries.split(",")) if countries else None,
-    )
-    world = build_world(chosen_scenario(chosen), "highs", Reporter())
-    wall, cpu = time.perf_counter(), time.process_time()
-    planner_eur = plan_jointly(joint_network(world.networks, world.graph), world.policies)
-    print(
-        f"planner: {time.perf_counter() - wall:.1f} s, {time.process_time() - cpu:.1f} s CPU",
-        flush=True,
-    )
-    reached: dict[int, tuple[float, float]] = {}
+@dataclass(frozen=True)
+class Clock:
+    """Wall and processor seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, start: Clock) -> Clock:
+        return Clock(self.wall - start.wall, self.cpu - start.cpu)
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} | {self.cpu:.1f}"
+
+
+def measure(world: World, protocol: ProximalBundle, workers: int) -> tuple[str, float, float]:
+    """Plan jointly, then hold one negotiation.
+
+    Returns
+    -------
+    str
+        Tables in Markdown.
+    float, float
+        Share of the planner's gain, and certified gap as a share of it.
+    """
+    start = Clock.now()
+    with quiet():
+        planner_eur = plan_jointly(joint_network(world.networks, world.graph), world.policies)
+    planner = Clock.now().since(start)
+    reached: dict[int, Clock] = {}
 
     def note(tally: Tally) -> None:
-        reached[tally.rounds] = (time.perf_counter() - wall, time.process_time() - cpu)
+        # The last batch of a round is its second trial. The engine counts rounds from zero, and
+        # the opening is the first.
+        reached[tally.rounds - 1] = Clock.now()
 
-    protocol = ProximalBundle(gap=gap, rounds=rounds)
     model = NegotiationModel(
         world.problems,
         world.graph,
@@ -61,21 +80,65 @@ def main(
         on_batch=note,
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
-    wall, cpu = time.perf_counter(), time.process_time()
+    start = Clock.now()
     model.plan_alone()
+    alone = Clock.now().since(start)
+    start = Clock.now()
     model.step()
+    negotiation = Clock.now().since(start)
     gain = sum(model.autarky_eur.values()) - planner_eur
-    print("round  efficiency %  certified gap %  seconds  seconds CPU")
+    lines = ["| round | efficiency % | certified gap % of the gain | s | s CPU |", "|" + "---|" * 5]
     for round_, cost, bound in protocol.progress:
-        # The engine counts rounds from zero, and the opening is the first.
-        on_wall, on_cpu = reached[round_ + 1]
-        print(
-            f"{round_:5d}  {-100 * cost / gain:12.3f}  {100 * (cost - bound) / gain:15.3f}"
-            f"  {on_wall:7.1f}  {on_cpu:11.1f}"
-        )
+        share, missing = -100 * cost / gain, 100 * (cost - bound) / gain
+        at = reached[round_].since(start)
+        lines.append(f"| {round_} | {share:.2f} | {missing:.2f} | {at} |")
     assert model.last is not None
-    losers = [country for country, gained in model.gains_eur.items() if gained < 0]
-    print(f"{model.status}: {model.last.outcome.note}; losers: {', '.join(losers) or 'none'}")
+    least = min(model.gains_eur.values())
+    lines += [
+        "",
+        "| what | s | s CPU |",
+        "|---|---|---|",
+        f"| planning alone | {alone} |",
+        f"| negotiation, bounds and settlement included | {negotiation} |",
+        f"| planner (HiPO), its model included | {planner} |",
+        "",
+        f"Ended `{model.status}`: {model.last.outcome.note}; {model.gain_eur / 1e6:.1f} of "
+        f"{gain / 1e6:.1f} M EUR/a; least gain of a country {least / 1e6:.2f} M EUR/a.",
+    ]
+    assert model.lower_bound_eur is not None
+    missing_eur = sum(model.costs_eur.values()) - model.lower_bound_eur
+    return "\n".join(lines), model.gain_eur / gain, missing_eur / gain
+
+
+def main(
+    resolution: Annotated[str, typer.Option(help="Time axis of sapp2030.")] = "12w3h",
+    countries: Annotated[str, typer.Option(help="Codes, comma-separated; all if empty.")] = "",
+    gap: Annotated[float, typer.Option(help="Certified gap to stop at.")] = ProximalBundle.gap,
+    rounds: Annotated[int, typer.Option(help="Most rounds.")] = ProximalBundle.rounds,
+    workers: Annotated[int, typer.Option(help="Countries that think at the same time.")] = 2,
+    page: Annotated[Path | None, typer.Option(help="Page to write the tables into.")] = None,
+) -> None:
+    """Hold one negotiation with hourly products; exit code 1 if it is not both near and proven."""
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore", FutureWarning)
+    chosen = RunOptions(
+        "sapp2030",
+        resolution=resolution,
+        products="hourly",
+        countries=tuple(countries.split(",")) if countries else None,
+    )
+    with quiet():
+        world = build_world(chosen_scenario(chosen), "highs", Reporter())
+    made, share, missing = measure(world, ProximalBundle(gap=gap, rounds=rounds), workers)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    made = f"`bundle`, `{resolution}`, hourly products; {machine}, {load}.\n\n{made}"
+    print(made)
+    if page is not None:
+        write_between(page, f"bundle {resolution}", made)
+    near = verdict("share of the planner's gain", share, WANTED)
+    proven = verdict("certified gap", missing, MOST_GAP, most=True)
+    raise typer.Exit(0 if near and proven else 1)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.messages import Limit
 from protocols.registry import make_protocol
-from tests.bench_output import quiet, verdict
+from tests.bench_output import quiet, verdict, write_between
 
 MEUR = 1e6
 WANTED = 0.99
@@ -228,18 +228,6 @@ def figure(run: Race, resolution: str) -> Figure:
     return made
 
 
-def write_page(page: Path, run: Race, resolution: str) -> None:
-    """Put the tables between the markers of a page."""
-    begin, end = (f"<!-- {run.name} {resolution}: {word} -->" for word in ("begin", "end"))
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise typer.BadParameter(f"{page} has no markers {begin} and {end}")
-    made = markdown(run, resolution)
-    page.write_text(f"{before}{begin}\n{made}\n{end}{after}", encoding="utf-8")
-
-
 def main(
     protocol: Annotated[str, typer.Option(help="Name or name.mode.")] = "consensus_admm",
     scenario: Annotated[str, typer.Option(help="Scenario of kind pypsa.")] = "sapp2030",
@@ -266,7 +254,7 @@ def main(
     run = race(protocol, options)
     print(markdown(run, resolution))
     if page is not None:
-        write_page(page, run, resolution)
+        write_between(page, f"{run.name} {resolution}", markdown(run, resolution))
     if image is not None:
         figure(run, resolution).savefig(image, dpi=140)
     near = verdict("share of the planner's gain", run.gain_eur / run.best_eur, WANTED)

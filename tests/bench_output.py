@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +38,16 @@ def verdict(
     said = "[green]met[/green]" if met else "[red]missed[/red]"
     console.print(f"{what} {form.format(value)}, {word} {form.format(limit)}: {said}")
     return met
+
+
+def write_between(page: Path, name: str, text: str) -> None:
+    """Put a text between the markers of a page that bear a name."""
+    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise typer.BadParameter(f"{page} has no markers {begin} and {end}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 @contextmanager

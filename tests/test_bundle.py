@@ -217,6 +217,20 @@ class TestFlowNetwork:
         for _ in range(20):
             assert bound.best_eur(network) <= best + 1e-9 * abs(best)
 
+    def test_prices_spread_to_neighbours(self, network: FlowNetwork) -> None:
+        rng = np.random.default_rng(9)
+        price = rng.uniform(10, 90, (len(network.countries), len(network.hours)))
+        width = np.ptp(price, axis=0)
+        for turns in (1, 3, 9):
+            spread = network.spread(price, turns)
+            assert np.all(spread.min(axis=0) >= price.min(axis=0) - 1e-9)
+            assert np.all(spread.max(axis=0) <= price.max(axis=0) + 1e-9)
+            assert np.all(np.ptp(spread, axis=0) < width)
+            width = np.ptp(spread, axis=0)
+        np.testing.assert_allclose(network.spread(np.full_like(price, 40.0), 5), 40.0)
+        alone = network.without(network.countries[0])
+        assert np.isfinite(alone.spread(price, 3)).all()
+
 
 class _MarketOf:
     """Public view of a model's ledger as the operator reads it."""
