@@ -12,9 +12,10 @@ from protocols.landing import is_neutral
 from protocols.paths import Path
 from protocols.products import Products
 
-# A loop must save more than rounding, share of what is sent around; and flows smaller than this
-# share of their line are none.
-LEAST_SAVING = 1e-9
+# What a loop must save to be worth a talk, as a share of what its first line can carry: a smaller
+# saving is worth no more than the rounding of the costs that are told.
+LEAST_SAVING = 1e-4
+# Flows smaller than this share of their line are none.
 LEAST_FLOW = 1e-9
 
 
@@ -45,7 +46,9 @@ def loops(graph: nx.Graph, most_edges: int) -> list[Path]:
     return sorted(found, key=lambda loop: (len(loop), [order[c] for c in loop]))
 
 
-def worthwhile_mw(market: Flows, loop: Path) -> tuple[np.ndarray, np.ndarray]:
+def worthwhile_mw(
+    market: Flows, loop: Path, least_saving: float = LEAST_SAVING
+) -> tuple[np.ndarray, np.ndarray]:
     """How much to send around a loop so that more comes back.
 
     Energy sent against a flow cancels it, and with it its losses: who should have sent it sends
@@ -72,6 +75,7 @@ def worthwhile_mw(market: Flows, loop: Path) -> tuple[np.ndarray, np.ndarray]:
         share = np.where(against, share / kept, share * kept)
         if receiver == loop[1]:
             first_share = share
-    worthwhile = np.where(share > 1 + LEAST_SAVING, most_mw, 0.0)
+    least_mw = least_saving * max(market.graph.edges[loop[:2]]["capacity_mw"].values())
+    worthwhile = np.where(most_mw * (share - 1) > least_mw, most_mw, 0.0)
     sent = market.products.largest_within(worthwhile)
     return sent, sent * market.products.average(first_share)
