@@ -6,6 +6,8 @@ would break the rule, nor more, which would mean that another rule than the form
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pypsa
@@ -21,14 +23,26 @@ from tests.small_networks import sapp_like
 TIGHT = 1e-6
 
 
+@cache
+def parts() -> dict[str, pypsa.Network]:
+    """Countries of the small network; South Africa has an old plant of a carrier that can grow."""
+    networks = split(sapp_like())
+    networks["ZA"].add(
+        "Generator", "ZA1 0 old", bus="ZA1 0", carrier="OCGT", p_nom=400.0, marginal_cost=120.0
+    )
+    return networks
+
+
+@cache
+def free_eur(country: str) -> float:
+    """Cost of a country without rules."""
+    return solve_whole(parts()[country], {country: NationalRules()}).cost_eur
+
+
 def solved(country: str, rules: NationalRules) -> pypsa.Network:
-    """A country with a rule, dearer than without."""
-    part = split(sapp_like())[country]
-    if country == "ZA":  # existing plants of a carrier that can be built too
-        part.add("Generator", "ZA1 0 old OCGT", bus="ZA1 0", carrier="OCGT", p_nom=400.0)
-        part.generators.loc["ZA1 0 old OCGT", "marginal_cost"] = 120.0
-    bound, free = (solve_whole(part, {country: r}) for r in (rules, NationalRules()))
-    assert bound.cost_eur > free.cost_eur * (1 + 1e-7)
+    """A country with a rule, which costs it something."""
+    bound = solve_whole(parts()[country], {country: rules})
+    assert bound.cost_eur > free_eur(country) * (1 + 1e-7)
     return bound.network
 
 
@@ -101,7 +115,7 @@ def test_operational_reserve() -> None:
 
 
 def test_least_capacities() -> None:
-    """BAU: what is extendable of a carrier sums to at least its capacity; the rest is not counted."""
+    """BAU: extendable capacity of a carrier sums to at least so much; the rest is not counted."""
     n = solved("ZA", NationalRules(values=NationalValues(bau_mw={"OCGT": 3000.0})))
     grows = n.generators[n.generators.p_nom_extendable & (n.generators.carrier == "OCGT")]
     assert grows.p_nom_opt.sum() == pytest.approx(3000.0, rel=TIGHT)

@@ -22,6 +22,7 @@ from scenarios.errors import ScenarioError
 from tests.real_networks import every_name, real
 from tests.small_networks import CONVENTIONS, sapp_like, written
 
+
 def components(n: pypsa.Network) -> dict[str, set[str]]:
     return {c: set(n.c[c].static.index) for c in ("Bus", *ONE_PORTS, *BRANCHES)}
 
