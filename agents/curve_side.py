@@ -25,7 +25,10 @@ from protocols.public import PublicLedger
 
 
 class CurveSide(Side):
-    """Answers an auctioneer for one country; a level of a curve is one best response."""
+    """Answers an auctioneer for one country; a level of a curve is one best response.
+
+    What concerns one line is answered for the port where it lands.
+    """
 
     answers: ClassVar[tuple[type[Body], ...]] = (WorthCall, CurveCall, CostCall, Allotment)
 
@@ -35,23 +38,34 @@ class CurveSide(Side):
         reply: Body
         act: Act = "propose"
         if isinstance(body, WorthCall):
-            reply = Worth(tuple(self.valuation.marginal_value(here).tolist()))
+            port = self._port(body.partner, ledger)
+            reply = Worth(tuple(self.valuation.marginal_value(here, port).tolist()))
         elif isinstance(body, CurveCall):
-            reply = Curve(tuple(self._amounts_mw(body, here).ravel().tolist()))
+            port = self._port(body.partner, ledger)
+            reply = Curve(tuple(self._amounts_mw(body, here, port).ravel().tolist()))
         elif isinstance(body, CostCall):
-            reply = CostChange(self._cost_change_eur(body.change_mw, here))
+            reply = CostChange(self._cost_change_eur(body.change_mw, here, 0))
         elif isinstance(body, Allotment):
-            willing = self._cost_change_eur(body.change_mw, here) + body.pay_eur <= 0
+            port = self._port(body.partner, ledger)
+            willing = self._cost_change_eur(body.change_mw, here, port) + body.pay_eur <= 0
             reply, act = Consent(int(willing)), "accept" if willing else "reject"
         else:
             return None
         return Message(self.country, message.sender, act, reply, message.round)
 
-    def _amounts_mw(self, call: CurveCall, here_mw: np.ndarray) -> np.ndarray:
+    def _port(self, partner: str, ledger: PublicLedger) -> int:
+        return ledger.port_of(self.country, partner) if partner else 0
+
+    def _there_mw(self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int) -> np.ndarray:
+        """Exchange with a change of every product at one port."""
+        there = here_mw.reshape(self.valuation.problem.ports, -1).copy()
+        there[port] += self.valuation.products.profile_mw(np.asarray(change_mw))
+        return there.ravel()
+
+    def _amounts_mw(self, call: CurveCall, here_mw: np.ndarray, port: int) -> np.ndarray:
         """Best response to the ladder of each level (shape: levels, products)."""
-        problem, products = self.valuation.problem, self.valuation.products
-        start = here_mw + products.profile_mw(np.asarray(call.centre_mw))
-        rows = (-1, len(products))
+        start = self._there_mw(call.centre_mw, here_mw, port)
+        rows = (-1, len(self.valuation.products))
         rise, levels = (
             np.reshape(x, rows) for x in (call.rise_eur_per_mwh, call.price_eur_per_mwh)
         )
@@ -59,13 +73,17 @@ class CurveSide(Side):
         largest = float(max(most_in.max(initial=0.0), most_out.max(initial=0.0)))
         least = quantum(largest, WISH_DIGITS)
         amounts = [
-            problem.respond(start, Terms(price + rise, price - rise, most_in, most_out))
+            self.valuation.respond(
+                start, Terms(price + rise, price - rise, most_in, most_out), port
+            )
             for price in levels
         ]
         return np.asarray(np.round(np.array(amounts) / least) * least)
 
-    def _cost_change_eur(self, change_mw: tuple[float, ...], here_mw: np.ndarray) -> float:
-        there_mw = here_mw + self.valuation.products.profile_mw(np.asarray(change_mw))
+    def _cost_change_eur(
+        self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int
+    ) -> float:
+        there_mw = self._there_mw(change_mw, here_mw, port)
         before, after = self.valuation.plan(here_mw), self.valuation.plan(there_mw)
         least = quantum(before.cost_eur, COST_DIGITS)
         return float(np.ceil((after.cost_eur - before.cost_eur) / least) * least)

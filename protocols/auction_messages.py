@@ -18,7 +18,12 @@ from protocols.public import PublicLedger
 
 @dataclass(frozen=True)
 class WorthCall(Body):
-    """Asks what a little more import of each product is worth at present."""
+    """Asks what a little more import of each product is worth at present.
+
+    ``partner`` names the neighbour whose line it would come over, if one is meant.
+    """
+
+    partner: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class CurveCall(Body):
     import_mw, export_mw, rise_eur_per_mwh : tuple of float
         Ladder: width of each block, and how far its price lies from the first
         (blocks x products).
+    partner : str
+        Neighbour whose line all this is about, if it is about one.
     """
 
     centre_mw: tuple[float, ...]
@@ -61,6 +68,7 @@ class CurveCall(Body):
     import_mw: tuple[float, ...]
     export_mw: tuple[float, ...]
     rise_eur_per_mwh: tuple[float, ...]
+    partner: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,10 +139,13 @@ class Allotment(Body):
         MW per product.
     pay_eur : float
         The country pays it; negative is paid to it.
+    partner : str
+        Neighbour whose line it goes over, if it goes over one.
     """
 
     change_mw: tuple[float, ...]
     pay_eur: float
+    partner: str = ""
 
 
 @dataclass(frozen=True)

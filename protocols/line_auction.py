@@ -67,6 +67,7 @@ class Lot:
             _flat(np.where(sells, 0.0, self.limit_mw * self.arriving)),
             _flat(np.where(sells, self.limit_mw, 0.0)),
             _flat(none),
+            self.line[1 - end],
         )
 
     def amounts_mw(self, here: Curve, there: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +112,7 @@ class LineAuction(Protocol):
 
     valuation = "duals"
     operator = True
+    several_ports = True
 
     @abstractmethod
     def auction(self, lots: list[Lot], round_: int) -> Generator[Any, Any, list[list[Match]]]:
@@ -166,7 +168,7 @@ class LineAuction(Protocol):
     def _open(self, market: Market, group: list[Line], round_: int) -> Any:
         """Lots of lines on which both ends say what a little more import is worth to them."""
         told = yield from ask(
-            {(line, end): WorthCall() for line in group for end in (0, 1)}, round_
+            {(line, end): WorthCall(line[1 - end]) for line in group for end in (0, 1)}, round_
         )
         lots = []
         for line in group:
@@ -203,7 +205,8 @@ class LineAuction(Protocol):
         for line, (lot, mw, price) in offers.items():
             flows = (np.where(lot.forward, 1.0, -1.0) * mw * price) @ hours
             for end, pay in ((0, -flows), (1, flows)):
-                calls[line, end] = Allotment(_flat(lot.change_mw(end, mw)), float(pay))
+                change = _flat(lot.change_mw(end, mw))
+                calls[line, end] = Allotment(change, float(pay), line[1 - end])
         told = yield from ask(calls, round_)
         consents = {key for key, b in told.items() if isinstance(b, Consent) and b.willing}
         return [line for line in offers if {(line, 0), (line, 1)} <= consents]

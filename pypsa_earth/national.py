@@ -21,7 +21,7 @@ class NationalValues(BaseModel):
     co2_limit_t : float, optional
         Emissions a year, t.
     bau_mw : dict of str to float
-        Least capacity by carrier (option BAU), MW.
+        Least extendable capacity by carrier, what exists of it included (option BAU), MW.
     safe_margin, safe_carriers
         Conventional capacity must exceed peak load by this share (option SAFE).
     ccl_mw : dict of str to pair of float

@@ -24,6 +24,8 @@ class FileOptions:
         by bus.
     res_share : float, optional
         ``RES0.5``: renewable generation as a share of load.
+    renewable : tuple of str, optional
+        ``renewable_carriers`` of the configuration, which ``RES`` counts; None if it names none.
     ccl, bau, safe : bool
         ``CCL``, ``BAU``, ``SAFE``: capacity limits that need numbers from outside the file.
     reserve : tuple of float, optional
@@ -38,6 +40,7 @@ class FileOptions:
     eq_share: float | None = None
     eq_by_country: bool = False
     res_share: float | None = None
+    renewable: tuple[str, ...] | None = None
     ccl: bool = False
     bau: bool = False
     safe: bool = False
@@ -57,22 +60,24 @@ def file_options(n: pypsa.Network, path: str | Path = "") -> FileOptions:
     eq = next((o for o in opts if re.fullmatch(rf"EQ{_NUMBER}c?", o)), None)
     res = next((o for o in opts if re.fullmatch(rf"RES{_NUMBER}", o)), None)
     solving = (meta.get("solving") or {}).get("options") or {}
+    electricity = meta.get("electricity") or {}
     return FileOptions(
         opts=opts,
         eq_share=float(eq[2:].rstrip("c")) if eq else None,
         eq_by_country=bool(eq and eq.endswith("c")),
         res_share=float(res[3:]) if res else None,
+        renewable=tuple(electricity.get("renewable_carriers") or ()) or None,
         ccl="CCL" in opts,
         bau="BAU" in opts,
         safe="SAFE" in opts,
-        reserve=_reserve(meta),
+        reserve=_reserve(electricity),
         clip=float(solving.get("clip_p_max_pu") or 0.0),
         shedding_eur_per_mwh=_shedding(solving.get("load_shedding")),
     )
 
 
-def _reserve(meta: dict[str, Any]) -> tuple[float, float, float] | None:
-    reserve = (meta.get("electricity") or {}).get("operational_reserve") or {}
+def _reserve(electricity: dict[str, Any]) -> tuple[float, float, float] | None:
+    reserve = electricity.get("operational_reserve") or {}
     if not reserve.get("activate"):
         return None
     names = ("epsilon_load", "epsilon_vres", "contingency")

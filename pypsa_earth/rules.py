@@ -19,7 +19,8 @@ from pypsa_earth.countries import country_of_bus, load_mwh, ports_of
 from pypsa_earth.national import NationalValues
 
 REVERSED = "-reversed"
-# Storage that counts in PyPSA-Earth's renewable share, and the links that fill and empty stores.
+# What counts in the renewable share where the configuration does not say, and the links that fill
+# and empty stores.
 RENEWABLE = (
     "solar",
     "onwind",
@@ -63,7 +64,7 @@ class NationalRules:
     ----------
     emissions, grid : tuple
         Its shares of limits on all countries.
-    eq_share, eq_by_country, res_share, reserve
+    eq_share, eq_by_country, res_share, renewable, reserve
         See :class:`pypsa_earth.options.FileOptions`.
     values : NationalValues
         BAU, SAFE and CCL.
@@ -74,6 +75,7 @@ class NationalRules:
     eq_share: float | None = None
     eq_by_country: bool = True
     res_share: float | None = None
+    renewable: tuple[str, ...] = RENEWABLE
     reserve: tuple[float, float, float] | None = None
     values: NationalValues = field(default_factory=NationalValues)
 
@@ -89,7 +91,7 @@ class NationalRules:
         if self.eq_share is not None:
             equity(own, self.eq_share, self.eq_by_country)
         if self.res_share is not None:
-            renewable_share(own, self.res_share)
+            renewable_share(own, self.res_share, self.renewable)
         if self.reserve is not None:
             operational_reserve(own, *self.reserve)
         capacity_limits(own, self.values)
@@ -244,22 +246,22 @@ def equity(own: Own, share: float, by_country: bool) -> None:
         own.add(supply >= need, f"equity {name}")
 
 
-def renewable_share(own: Own, share: float) -> None:
+def renewable_share(own: Own, share: float, carriers: tuple[str, ...]) -> None:
     """RES: renewable generation, net of what storage keeps, is a share of load, as an equation."""
     static, units, links = own.static("Generator"), own.static("StorageUnit"), own.static("Link")
     energy = load_mwh(own.n)
     need = share * float(energy[energy.index.isin(own.buses)].sum())
     terms = []
-    makes = static.index[static.carrier.isin(RENEWABLE)]
+    makes = static.index[static.carrier.isin(carriers)]
     if len(makes):
         terms.append(own.energy("Generator-p", static.sign[makes]))
-    stores = units.index[units.carrier.isin(RENEWABLE)]
+    stores = units.index[units.carrier.isin(carriers)]
     if len(stores):
         one = pd.Series(1.0, stores)
         terms.append(own.energy("StorageUnit-p_dispatch", one, "stores"))
         terms.append(own.energy("StorageUnit-p_store", -one, "stores"))
-    for carriers, sign in ((CHARGERS, -1.0), (DISCHARGERS, 1.0)):
-        names = links.index[links.carrier.isin(carriers)]
+    for way, sign in ((CHARGERS, -1.0), (DISCHARGERS, 1.0)):
+        names = links.index[links.carrier.isin(way)]
         if len(names):
             terms.append(own.energy("Link-p", sign * links.efficiency[names], "stores"))
     if terms:
@@ -310,15 +312,18 @@ def operational_reserve(own: Own, load_share: float, vres_share: float, fixed_mw
 
 
 def capacity_limits(own: Own, values: NationalValues) -> None:
-    """BAU, SAFE and CCL with national values."""
+    """BAU, SAFE and CCL with national values.
+
+    As in PyPSA-Earth, BAU and CCL are sums over extendable generators, whose capacity includes
+    what is there already; only SAFE counts the others too.
+    """
     static = own.static("Generator")
     grows, stands = static[static.p_nom_extendable], static[~static.p_nom_extendable]
     one = pd.Series(1.0, grows.index)
     for carrier, least in values.bau_mw.items():
         names = grows.index[grows.carrier == carrier]
-        have = float(stands.p_nom[stands.carrier == carrier].sum())
         if len(names):
-            own.add(own.capacity("Generator-p_nom", one[names]) >= least - have, f"BAU {carrier}")
+            own.add(own.capacity("Generator-p_nom", one[names]) >= least, f"BAU {carrier}")
     if values.safe_margin is not None:
         peak = own.n.get_switchable_as_dense("Load", "p_set")[own.names("Load")].sum(axis=1).max()
         have = float(stands.p_nom[stands.carrier.isin(values.safe_carriers)].sum())

@@ -20,7 +20,7 @@ from pypsa_earth.countries import (
 )
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
-from pypsa_earth.rules import EmissionLimit, GridLimit, NationalRules
+from pypsa_earth.rules import RENEWABLE, EmissionLimit, GridLimit, NationalRules
 from scenarios.errors import ScenarioError
 
 _GRID_WEIGHT = {
@@ -154,6 +154,7 @@ def national_rules(
             eq_share=options.eq_share,
             eq_by_country=options.eq_by_country,
             res_share=options.res_share,
+            renewable=options.renewable or RENEWABLE,
             reserve=own.operational_reserve or options.reserve,
             values=own,
         )

@@ -200,6 +200,10 @@ PROTOCOLS = (
     ("alternating_offers", "standard"),
     ("rubinstein", "standard"),
     ("consensus_admm", "standard"),
+    ("pay_as_bid", "standard"),
+    ("k_double_auction", "standard"),
+    ("mcafee", "standard"),
+    ("clock_auction", "standard"),
 )
 
 
@@ -235,7 +239,6 @@ REFUSED = (
     (dict(protocol="bundle"), "bundle is not made for .* several places .ZA."),
     (dict(protocol="market_coupling"), "market_coupling is not made for"),
     (dict(protocol="vcg"), "vcg is not made for"),
-    (dict(protocol="mcafee"), "mcafee is not made for"),
     (dict(settlement="shapley"), "shapley values coalitions"),
     (dict(decomposition="independent"), "independent is not made for network files"),
 )

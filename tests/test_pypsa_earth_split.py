@@ -19,23 +19,8 @@ from pypsa_earth.read import load_network
 from pypsa_earth.references import solve_whole
 from pypsa_earth.split import national_rules, split, without_borders
 from scenarios.errors import ScenarioError
+from tests.real_networks import every_name, real
 from tests.small_networks import CONVENTIONS, sapp_like, written
-
-SHARED = Path(__file__).parents[2] / "shared" / "networks"
-REAL = {
-    "NG_BJ": "pypsa_earth_NG_BJ_elec_s_6_ec_lcopt_Co2L-4H_solved.nc",
-    "14c": "pypsa_eur_14c_elec_s_16_ec_lv1_1H_solved.nc",
-    "3c": "pypsa_eur_3c_base_s_4_elec_prepared.nc",
-    "8c": "pypsa_eur_8c_base_s_20_elec_linkonly_prepared.nc",
-    "MA": "pypsa_earth_MA_elec_s_4_ec_lcopt_Co2L-3H_prepared.nc",
-}
-
-
-def real(name: str, window: str = "") -> pypsa.Network:
-    path = SHARED / REAL[name]
-    if not path.is_file():
-        pytest.skip(f"{path} is not here: real networks are handed out apart from the code")
-    return load_network(path, window)
 
 
 def components(n: pypsa.Network) -> dict[str, set[str]]:
@@ -56,7 +41,7 @@ def test_every_component_is_in_one_country_or_cut() -> None:
     assert_nothing_lost(sapp_like("kW"))
 
 
-@pytest.mark.parametrize("name", sorted(REAL))
+@pytest.mark.parametrize("name", every_name())
 def test_real_files_split_without_loss(name: str) -> None:
     assert_nothing_lost(real(name, "8"))
 
@@ -184,9 +169,9 @@ def test_countries_alone_cost_what_the_whole_without_borders_costs() -> None:
     assert alone == pytest.approx(whole, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["NG_BJ", "8c"])
+@pytest.mark.parametrize("name", ["NG_BJ", "8c", "14c"])
 def test_real_countries_alone_cost_what_the_whole_without_borders_costs(name: str) -> None:
-    n = real(name, "" if name == "NG_BJ" else "24")
+    n = real(name, {"NG_BJ": "", "8c": "24", "14c": "4"}[name])
     shedding.normalise(n)
     rules = national_rules(n, file_options(n), co2="none")
     whole = solve_whole(_free(without_borders(n)), rules).cost_eur
