@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from agents.bidding import WISH_DIGITS
-from agents.limits import COST_DIGITS, quantum
+from agents.limits import quantum, rounded_up_eur
 from agents.problem import Terms
 from agents.side import Side
 from protocols.auction_messages import (
@@ -84,6 +84,5 @@ class CurveSide(Side):
         self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int
     ) -> float:
         there_mw = self._there_mw(change_mw, here_mw, port)
-        before, after = self.valuation.plan(here_mw), self.valuation.plan(there_mw)
-        least = quantum(before.cost_eur, COST_DIGITS)
-        return float(np.ceil((after.cost_eur - before.cost_eur) / least) * least)
+        before, after = (self.valuation.plan(mw).cost_eur for mw in (here_mw, there_mw))
+        return rounded_up_eur(after - before, before, after)

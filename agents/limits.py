@@ -27,9 +27,17 @@ def least_payment_eur(
     moved = [(leg.path, np.asarray(leg.mw)) for leg in legs]
     there = here + change_mw(country, moved, ledger)
     charges = wheeling_eur(country, moved, ledger)
-    before = valuation.cost_eur(here)
-    step = quantum(before, COST_DIGITS)
-    return float(np.ceil((valuation.cost_eur(there) - before + charges) / step) * step)
+    before, after = valuation.cost_eur(here), valuation.cost_eur(there)
+    return rounded_up_eur(after - before + charges, before, after, charges)
+
+
+def rounded_up_eur(amount_eur: float, *terms_eur: float) -> float:
+    """An amount as it is said: with so many digits of the largest of the terms it is made of.
+
+    One of them may be zero: a country that lives on its rivers has no cost until it trades.
+    """
+    step = quantum(max(map(abs, terms_eur)), COST_DIGITS)
+    return float(np.ceil(amount_eur / step) * step)
 
 
 def quantum(scale: float, digits: int) -> float:

@@ -32,7 +32,8 @@ from model.world import World, build_world, chosen_scenario
 
 EUR_PER_MEUR = 1e6
 MWH_PER_GWH = 1e3
-# Relative to the cost in autarky: less is the solver's own accuracy, not a loss.
+# Relative to the mean cost of a country in autarky, for some have none; less is the
+# solver's own accuracy, not a loss.
 LOSS_TOLERANCE = 1e-7
 
 
@@ -282,7 +283,7 @@ def _run(done: Negotiated, start: Start, countries: list[dict[str, Any]]) -> dic
     losers = [
         row["country"]
         for row in countries
-        if row["gain_meur"] < -LOSS_TOLERANCE * row["cost_autarky_meur"]
+        if row["gain_meur"] * EUR_PER_MEUR < -LOSS_TOLERANCE * autarky / len(countries)
     ]
     gap = None
     if model.lower_bound_eur is not None:
