@@ -58,7 +58,13 @@ def files(
     A file with more snapshots than the window is negotiated on its first ones, which then stand
     for all of them.
     """
-    rows = ["| file | countries | snapshots | result | CPU s |", "|---|---|---|---|---|"]
+    rows = [
+        f"`{PROTOCOL}`, hourly products, at most the first {window} snapshots of a file, at most "
+        f"{limit_s} s of processor time.",
+        "",
+        "| file | countries | snapshots | result | CPU s |",
+        "|---|---|---|---|---|",
+    ]
     for file in sorted(folder.glob("*.nc")):
         for row in _tries(file, window, limit_s):
             rows.append(row)

@@ -115,6 +115,9 @@ def test_the_price_of_an_emission_limit_is_a_derivative() -> None:
     (shared,) = national_rules(n, FileOptions())["NG"].emissions
     assert shared.constant == 0.0  # the only country has all of a limit of nothing
     part = split(n)["NG"]
+    unlimited = solve_whole(part, {"NG": NationalRules()}).network
+    allowed = 0.5 * _emissions_t(unlimited)
+    step = 1e-3 * allowed
 
     def solved(limit_t: float) -> tuple[float, float]:
         limit = EmissionLimit("CO2Limit", "co2_emissions", "<=", limit_t)
@@ -122,20 +125,26 @@ def test_the_price_of_an_emission_limit_is_a_derivative() -> None:
         dual = found.network.model.constraints["NG CO2Limit"].dual
         return found.cost_eur, float(dual)
 
-    allowed, step = 1e6, 1e4
     cost, price = solved(allowed)
     less, more = solved(allowed - step)[0], solved(allowed + step)[0]
-    assert price < -10
-    assert (cost - less) / step - 1e-3 <= price <= (more - cost) / step + 1e-3
+    assert allowed > 0 and price < 0
+    noise = 1e-8 * cost / step
+    assert (cost - less) / step - noise <= price <= (more - cost) / step + noise
     # Nothing may be emitted: the price is at least what the first tonne saves.
     none, dearest = solved(0.0)
-    assert dearest <= (solved(step)[0] - none) / step + 1e-3
-    assert dearest <= price + 1e-6
+    assert dearest <= (solved(step)[0] - none) / step + noise
+    assert dearest <= price * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("name", ["NL", "KE"])
+def _emissions_t(n: pypsa.Network) -> float:
+    rate = n.generators.carrier.map(n.carriers.co2_emissions).fillna(0.0) / n.generators.efficiency
+    hours = n.snapshot_weightings.generators
+    return float((n.generators_t.p.mul(hours, axis=0).sum() * rate).sum())
+
+
+@pytest.mark.parametrize("name", ["NG_CCL", "KE"])
 def test_the_charger_ratio_holds_and_costs(name: str) -> None:
-    n = real(name, "24")
+    n = real(name, "12")
     _with_shedding(n)
     held = solve_whole(n)
     free = n.copy()
@@ -148,6 +157,12 @@ def test_the_charger_ratio_holds_and_costs(name: str) -> None:
     drawn = (links.p_nom_opt[out] * links.efficiency[out]).to_numpy()
     assert np.allclose(links.p_nom_opt[chargers], drawn, rtol=1e-6, atol=1e-3)
     assert held.cost_eur > float(free.model.objective.value) * (1 + 1e-9)
+
+
+def test_the_netherlands_cost_what_was_found_before() -> None:
+    n = real("NL")
+    _with_shedding(n)
+    assert solve_whole(n).cost_eur == pytest.approx(4.99e9, rel=1e-3)
 
 
 def test_three_of_fourteen_countries_cannot_do_without_shedding() -> None:
@@ -170,9 +185,8 @@ def test_odd_parts_of_real_files_have_a_country() -> None:
     assert len(base.transformers) == 42
     assert not len(cross_border(base))
     morocco = real("MA", "1")
-    assert any(bus.startswith("MAR.") for bus in morocco.buses.index)
-    assert set(country_of_bus(morocco)) == {"MA"}
-    assert any("new" in str(line) for line in (*morocco.lines.index, *morocco.links.index))
+    assert sum(str(link).startswith("lines new") for link in morocco.links.index) == 3
+    assert not len(cross_border(morocco))
     holland = real("NL", "1")
     assert (holland.buses.carrier == "csp").any()
     assert set(country_of_bus(holland)) == {"NL"}

@@ -133,10 +133,10 @@ def test_capacity_margin() -> None:
 
 def test_capacities_by_country_and_carrier() -> None:
     """CCL: least <= extendable capacity of a carrier <= most."""
-    limits = {"solar": (9000.0, None), "onwind": (None, 50.0)}
+    limits = {"solar": (11_900.0, None), "onwind": (None, 50.0)}
     n = solved("ZA", NationalRules(values=NationalValues(ccl_mw=limits)))
     grows = n.generators[n.generators.p_nom_extendable]
     built = grows.p_nom_opt.groupby(grows.carrier).sum()
-    assert built["solar"] == pytest.approx(9000.0, rel=TIGHT)
+    assert built["solar"] == pytest.approx(11_900.0, rel=TIGHT)
     assert built["onwind"] == pytest.approx(50.0, rel=TIGHT)
     assert np.isfinite(built["OCGT"])
