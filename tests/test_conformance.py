@@ -21,6 +21,7 @@ from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_class, protocol_modes
+from scenarios.schema import CostCurve, Interconnector, Scenario, Settings
 from tests.rescaling import rescaled
 from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
@@ -222,3 +223,24 @@ def test_docstring_and_promises_are_complete(name: str, mode: str) -> None:
 def test_every_message_can_be_recorded(name: str, mode: str) -> None:
     for message in story(name, mode, "triangle").messages:
         assert json.loads(json.dumps(message.body.record())) is not None
+
+
+def test_a_country_that_lives_on_its_rivers_sells(name: str, mode: str) -> None:
+    """Its cost is zero until it trades, so that no scale can be taken from it."""
+    rivers = CostCurve(country="R", demand_mw=100.0, blocks=((300.0, 0.0), (300.0, 60.0)))
+    coal = CostCurve(
+        country="C", demand_mw=300.0, intercept_eur_per_mwh=20.0, slope_eur_per_mwh_per_mw=0.1
+    )
+    line = Interconnector(country_a="C", country_b="R", a_to_b_mw=150.0, b_to_a_mw=150.0)
+    world = build_world(
+        Scenario(
+            settings=Settings(name="rivers", title="rivers", kind="cost_curves", slices="year"),
+            curves=(rivers, coal),
+            interconnectors=(line,),
+        ),
+        "highs",
+        Reporter(),
+    )
+    told = Story(world, name, mode).hold()
+    assert told.model.autarky_eur["R"] == 0.0
+    assert told.model.gain_eur > 0.1 * told.model.autarky_eur["C"]
