@@ -226,8 +226,8 @@ def test_every_message_can_be_recorded(name: str, mode: str) -> None:
 
 
 def test_a_country_that_lives_on_its_rivers_sells(name: str, mode: str) -> None:
-    """Its cost is zero until it trades, so that no scale can be taken from it."""
-    rivers = CostCurve(country="R", demand_mw=100.0, blocks=((300.0, 0.0), (300.0, 60.0)))
+    """Its cost is zero until it has sold enough, so that no scale can be taken from it."""
+    rivers = CostCurve(country="R", demand_mw=100.0, blocks=((120.0, 0.0), (300.0, 10.0)))
     coal = CostCurve(
         country="C", demand_mw=300.0, intercept_eur_per_mwh=20.0, slope_eur_per_mwh_per_mw=0.1
     )
