@@ -142,8 +142,9 @@ def _emissions_t(n: pypsa.Network) -> float:
     return float((n.generators_t.p.mul(hours, axis=0).sum() * rate).sum())
 
 
-@pytest.mark.parametrize("name", ["NG_CCL", "KE"])
-def test_the_charger_ratio_holds_and_costs(name: str) -> None:
+# Only of KE it is known that the ratio costs something (0.9 %).
+@pytest.mark.parametrize(("name", "costs"), [("NG_CCL", False), ("KE", True)])
+def test_the_charger_ratio_holds_and_saves_nothing(name: str, costs: bool) -> None:
     n = real(name, "12")
     _with_shedding(n)
     held = solve_whole(n)
@@ -156,7 +157,8 @@ def test_the_charger_ratio_holds_and_costs(name: str) -> None:
     out = chargers.str.replace("charger", "discharger")
     drawn = (links.p_nom_opt[out] * links.efficiency[out]).to_numpy()
     assert np.allclose(links.p_nom_opt[chargers], drawn, rtol=1e-6, atol=1e-3)
-    assert held.cost_eur > float(free.model.objective.value) * (1 + 1e-9)
+    least = 1 + 1e-6 if costs else 1 - 1e-9
+    assert held.cost_eur >= float(free.model.objective.value) * least
 
 
 def test_the_netherlands_cost_what_was_found_before() -> None:
