@@ -3,11 +3,12 @@
 $ python -m tests.bench_protocols --page docs/protocol-comparison.md
 
 Every row is a negotiation from autarky to its end. Results are kept one by one beside the cache, so
-that an interrupted comparison goes on; ``--fresh`` measures all again.
+that an interrupted comparison goes on, until the program changes; ``--fresh`` measures all again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import sys
@@ -26,7 +27,7 @@ from model.options import RunOptions
 from model.planner import cache_folder
 from protocols.registry import protocol_modes
 from scenarios.errors import ScenarioError
-from tests.bench_output import quiet
+from tests.bench_output import quiet, write_between
 
 FAMILIES = ("flat", "tou", "hourly")
 # Families that are compared unless others are named: blocks are what neighbours contract, and what
@@ -39,7 +40,8 @@ USUAL = {
     "market_coupling.standard": ("hourly", "tou"),
 }
 COUNTS = ("steps", "rounds", "messages", "numbers_disclosed", "solves", "dependent_solves")
-BEGIN, END = (f"<!-- python -m tests.bench_protocols: {word} -->" for word in ("begin", "end"))
+MARKER = "python -m tests.bench_protocols"
+ROOT = Path(__file__).parents[1]
 HEADS = (
     "protocol", "products", "status", "efficiency", "of ceiling", "gain M EUR/a", "least gain",
     "losers", "steps", "rounds", "messages", "numbers told", "known to one", "solves",
@@ -77,11 +79,20 @@ def markdown(rows: list[tuple[str, ...]], scenario: str) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
+def _program() -> str:
+    """Hash of all that results depend on beside the scenario."""
+    digest = hashlib.sha256()
+    for package in ("agents", "model", "protocols"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def _measured(
     bench: Bench, case: Case, workers: int, fresh: bool
 ) -> tuple[dict[str, Any], float | None]:
     """Row of a case and its seconds, from an earlier time if there was one."""
-    kept = cache_folder() / "protocols" / f"{case.id}.json"
+    kept = cache_folder() / "protocols" / f"{case.id}-{_program()}.json"
     if fresh or not kept.exists():
         with quiet():
             found = bench.measure(replace(case, options=replace(case.options, workers=workers)))
@@ -89,14 +100,6 @@ def _measured(
         write_json(kept, {"run": found.run, "seconds": seconds})
     known = json.loads(kept.read_text(encoding="utf-8"))
     return known["run"], known["seconds"]
-
-
-def write_page(page: Path, made: str) -> None:
-    """Put the table between the markers of a page."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
 
 
 def main(
@@ -140,7 +143,7 @@ def main(
     made = markdown([rows[case.id] for case in cases], scenario)
     print(made)
     if page is not None:
-        write_page(page, made)
+        write_between(page, MARKER, made)
 
 
 if __name__ == "__main__":
