@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.tactics import Standpoint, Tactic
+from agents.tactics import Standpoint, TacticSource
 from protocols.messages import Body
 from protocols.offer_messages import Accept, Agenda, End, Offer
 
@@ -22,7 +22,7 @@ class Haggling:
         Energy of one MW of each product, MWh.
     limits_eur : callable
         Returns the least payment for each bundle, EUR; called once, when it is first needed.
-    tactic : Tactic
+    tactic : TacticSource
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Haggling:
         agenda: Agenda,
         hours: np.ndarray,
         limits_eur: Callable[[], list[float]],
-        tactic: Tactic,
+        tactic: TacticSource,
     ) -> None:
         self._agenda = agenda
         self._tactic = tactic.for_talk()

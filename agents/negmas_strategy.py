@@ -40,7 +40,7 @@ class NegmasBargainer(Strategy):
         return cls(given.strip()) if given.strip() else cls()
 
 
-class NegmasTactic(Tactic):
+class NegmasTactic:
     """Seats a new NegMAS negotiator in every talk.
 
     Parameters
@@ -59,10 +59,6 @@ class NegmasTactic(Tactic):
     def for_talk(self) -> Tactic:
         """Player of one talk."""
         return NegmasPlayer(self._kind)
-
-    def next_offer(self, talk: Standpoint) -> int | None:
-        """Not answered here, but by the player of a talk."""
-        raise NotImplementedError("a NegMAS negotiator needs a talk of its own: call for_talk()")
 
 
 class NegmasPlayer(Tactic):

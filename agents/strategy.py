@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from agents.problem import Plan, PlanningProblem, Terms
-from agents.tactics import MiCRO, Tactic
+from agents.tactics import MiCRO, TacticSource
 from protocols.messages import Message
 from protocols.plugins import Family, PluginError
 from protocols.public import PublicLedger
@@ -32,14 +32,14 @@ class Strategy(ABC):
     ----------
     name : str
         Name on the command line.
-    tactic : Tactic
+    tactic : TacticSource
         What it offers and accepts where offers alternate.
     discount : float
         What a gain is worth a turn later, where the protocol discounts.
     """
 
     name: ClassVar[str]
-    tactic: Tactic = MiCRO()
+    tactic: TacticSource = MiCRO()
     discount: float = 0.9
 
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Protocol as Typing
 
 import numpy as np
 
@@ -60,6 +61,13 @@ class Standpoint:
         """Outcome of the lowest utility that is not below a target; the best one if none is."""
         enough = self.at_least(target_eur)
         return int(enough[-1]) if len(enough) else int(self.ranking[0])
+
+
+class TacticSource(Typing):
+    """What gives every talk its tactic."""
+
+    def for_talk(self) -> Tactic:
+        """Who plays a new talk."""
 
 
 class Tactic(ABC):

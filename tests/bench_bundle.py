@@ -12,9 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,27 +25,9 @@ from model.options import RunOptions
 from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.bundle import ProximalBundle
-from tests.bench_output import quiet, verdict, write_between
+from tests.bench_output import Clock, quiet, verdict, write_between
 
 WANTED, MOST_GAP = 0.999, 0.005
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Wall and processor seconds."""
-
-    wall: float
-    cpu: float
-
-    @classmethod
-    def now(cls) -> Clock:
-        return cls(time.perf_counter(), time.process_time())
-
-    def since(self, start: Clock) -> Clock:
-        return Clock(self.wall - start.wall, self.cpu - start.cpu)
-
-    def __str__(self) -> str:
-        return f"{self.wall:.1f} | {self.cpu:.1f}"
 
 
 def measure(world: World, protocol: ProximalBundle, workers: int) -> tuple[str, float, float]:

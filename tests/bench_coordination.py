@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import time
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
@@ -32,25 +31,10 @@ from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
 from protocols.messages import Limit
 from protocols.registry import make_protocol
-from tests.bench_output import quiet, verdict, write_between
+from tests.bench_output import Clock, quiet, verdict, write_between
 
 MEUR = 1e6
 WANTED = 0.99
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Wall and processor seconds since it was made."""
-
-    wall: float
-    cpu: float
-
-    @classmethod
-    def start(cls) -> Clock:
-        return cls(time.perf_counter(), time.process_time())
-
-    def read(self) -> Clock:
-        return Clock(time.perf_counter() - self.wall, time.process_time() - self.cpu)
 
 
 @dataclass(frozen=True)
@@ -70,11 +54,11 @@ class Timeline:
 
     def __init__(self) -> None:
         self.checks: list[Check] = []
-        self._clock = Clock.start()
+        self._clock = Clock.now()
         self._heard = 0
 
     def start(self) -> None:
-        self._clock = Clock.start()
+        self._clock = Clock.now()
 
     def __call__(self, tally: Tally) -> None:
         said: dict[int, float] = defaultdict(float)
@@ -82,7 +66,7 @@ class Timeline:
             if isinstance(message.body, Limit):
                 said[message.round] -= message.body.amount_eur
         self._heard = len(tally.log)
-        self.checks += [Check(r, gain, self._clock.read()) for r, gain in said.items()]
+        self.checks += [Check(r, gain, Clock.now().since(self._clock)) for r, gain in said.items()]
 
 
 @dataclass(frozen=True)
@@ -134,13 +118,13 @@ def race(name: str, options: RunOptions) -> Race:
         on_batch=timeline,
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
-    clock = Clock.start()
+    clock = Clock.now()
     model.plan_alone()
-    autarky = clock.read()
-    clock = Clock.start()
+    autarky = Clock.now().since(clock)
+    clock = Clock.now()
     timeline.start()
     model.step()
-    negotiation = clock.read()
+    negotiation = Clock.now().since(clock)
     planner, solver_s, cost = _plan(world)
     assert model.last is not None
     return Race(
@@ -160,11 +144,11 @@ def race(name: str, options: RunOptions) -> Race:
 
 def _plan(world: World) -> tuple[Clock, float, float]:
     """What the planner takes, of that the solver's seconds, and its cost."""
-    clock = Clock.start()
+    clock = Clock.now()
     with quiet():
         joint = joint_network(world.networks, world.graph)
         cost = plan_jointly(joint, world.policies)
-    return clock.read(), float(joint.model.solver_model.getRunTime()), cost
+    return Clock.now().since(clock), float(joint.model.solver_model.getRunTime()), cost
 
 
 def markdown(run: Race, resolution: str) -> str:

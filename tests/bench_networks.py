@@ -37,8 +37,7 @@ from pypsa_earth.countries import country_of_bus
 from pypsa_earth.read import load_network
 from pypsa_earth.references import solve_whole
 from scenarios.errors import ScenarioError
-from tests.bench_bundle import Clock
-from tests.bench_output import quiet, write_between
+from tests.bench_output import Clock, quiet, write_between
 
 PROTOCOL = "consensus_admm"
 ADVICE = re.compile(r"--set (\S+=[^\s,]+)")

@@ -1,11 +1,13 @@
-"""How the benchmark prints, and how it keeps solvers silent."""
+"""How the benchmarks time, print and keep solvers silent."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -38,6 +40,26 @@ def verdict(
     said = "[green]met[/green]" if met else "[red]missed[/red]"
     console.print(f"{what} {form.format(value)}, {word} {form.format(limit)}: {said}")
     return met
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Wall and processor seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        """Both as they stand."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, start: Clock) -> Clock:
+        """What has passed between two readings."""
+        return Clock(self.wall - start.wall, self.cpu - start.cpu)
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} | {self.cpu:.1f}"
 
 
 def write_between(page: Path, name: str, text: str) -> None:
