@@ -9,6 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 _POWER_AND_ENERGY = {"w", "kw", "mw", "gw", "tw", "wh", "kwh", "mwh", "gwh", "twh"}
 _MONEY_AND_MASS = {"eur", "usd", "zar", "t", "kt", "mt", "kg", "g"}
@@ -117,6 +122,12 @@ def unit_text(unit: tuple[str, ...]) -> str:
     """Spell unit words for people: ``("eur", "per", "mwh", "th")`` -> ``EUR/MWh_th``."""
     text = " ".join(_SPELLING.get(word, word) for word in unit)
     return text.replace(" per ", "/").replace(" th", "_th")
+
+
+def first_complaint(error: ValidationError) -> ErrorDetails:
+    """Complaint that says most: a key nobody knows often explains one that is missing."""
+    complaints = error.errors()
+    return min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
 
 
 def explain_unknown(name: str, known: Iterable[str]) -> str:

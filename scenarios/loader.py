@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from scenarios import schema
 from scenarios.checks import check_file_names, check_policy, check_tables
 from scenarios.curves import load_curves
-from scenarios.errors import ScenarioError, did_you_mean, explain_unknown
+from scenarios.errors import ScenarioError, did_you_mean, explain_unknown, first_complaint
 from scenarios.interconnectors import change_interconnectors, merge_lines
 from scenarios.overrides import Overrides, change_cells, parse_set, sort_overrides
 from scenarios.resolution import Resolution
@@ -157,7 +157,7 @@ def _load_settings(document: YamlFile, changes: Overrides) -> Settings:
 
 def _setting_error(document: YamlFile, changes: Overrides, error: ValidationError) -> ScenarioError:
     """Translate pydantic's first complaint about the settings."""
-    first = error.errors()[0]
+    first = first_complaint(error)
     key: KeyPath = tuple(first["loc"])
     name = str(key[0]) if key else ""
     leaf = next((str(part) for part in reversed(key) if isinstance(part, str)), "")

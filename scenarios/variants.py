@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from scenarios.errors import ScenarioError, did_you_mean, explain_unknown
+from scenarios.errors import ScenarioError, did_you_mean, explain_unknown, first_complaint
 from scenarios.loader import scenario_folder
 from scenarios.schema import Code, Row, Scenario
 from scenarios.tables import explain
@@ -104,7 +104,7 @@ def _read(path: Path) -> Variant:
     try:
         return Variant.model_validate(document.data)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_complaint(error)
         key = tuple(first["loc"])
         leaf = next((str(part) for part in reversed(key) if isinstance(part, str)), "")
         if first["type"] == "extra_forbidden":

@@ -136,6 +136,8 @@ def test_mistakes_in_a_file_name_line_and_key(tmp_path: Path) -> None:
     assert "experiment.yaml, line 4, key protocols[2]: no 'bundel'; did you mean 'bundle'" in said
     said = told_of_file(tmp_path, start + "varants: [base]\n")
     assert "line 4, key varants: unknown key; did you mean 'variants'" in said
+    said = told_of_file(tmp_path, "scenario: triangle\nprotocls: [vcg]\n")
+    assert "line 2, key protocls: unknown key; did you mean 'protocols'" in said
     said = told_of_file(tmp_path, start + "set:\n  demand_factr: [0.9, 1.1]\n")
     assert "line 5, key set.demand_factr: " in said
     assert "did you mean 'demand_factor'" in said

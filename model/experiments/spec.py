@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from model.choices import choose_protocol
 from model.options import RunOptions
 from protocols.registry import protocol_class, protocol_modes
-from scenarios.errors import ScenarioError, explain_unknown
+from scenarios.errors import ScenarioError, explain_unknown, first_complaint
 from scenarios.tables import explain
 from scenarios.variants import BASE
 from scenarios.yaml_file import KeyPath, YamlFile, read_yaml
@@ -256,7 +256,7 @@ def _of_protocol(key: str) -> bool:
 
 def _first(error: ValidationError) -> tuple[KeyPath, str]:
     """Place of pydantic's first complaint and what it is, in plain words."""
-    first = error.errors()[0]
+    first = first_complaint(error)
     key: KeyPath = tuple(part for part in first["loc"] if not str(part).startswith("function-"))
     leaf = next((str(part) for part in reversed(key) if isinstance(part, str)), "")
     if first["type"] == "extra_forbidden":

@@ -92,7 +92,7 @@ class LocalTeam(Team):
     def _hire(self) -> tuple[SpawnProcess, Connection]:
         here, there = self._context.Pipe()
         process = self._context.Process(target=work, args=(there, self._gains), daemon=True)
-        with _environment(ONE_THREAD):
+        with _environment(ONE_THREAD), _no_interruption():
             process.start()
         there.close()
         return process, here
@@ -133,6 +133,22 @@ def _why(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"exit code {code}"
+
+
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Put off Ctrl-C; processes that start meanwhile never see it, not even while they load.
+
+    Where signals cannot be put off, as on Windows, a worker may say that it was interrupted.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
