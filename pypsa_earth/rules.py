@@ -143,8 +143,13 @@ class Own:
 
     def add(self, constraint: object, name: str) -> None:
         """Add a constraint to the model under the country's name."""
-        # PyPSA reads a hyphen as the end of a component's name.
-        self.n.model.add_constraints(constraint, name=f"{self.country} {name}".replace("-", "_"))
+        self.n.model.add_constraints(constraint, name=row_name(self.country, name))
+
+
+def row_name(country: str, rule: str) -> str:
+    """Name of a rule's constraint in the model of a country or of all of them."""
+    # PyPSA reads a hyphen as the end of a component's name.
+    return f"{country} {rule}".replace("-", "_")
 
 
 def charger_ratio(own: Own) -> None:
