@@ -131,9 +131,10 @@ def _negotiate(file: Path, overrides: dict[str, str], limit_s: int, end: Connect
                 overrides=overrides,
             )
             end.send(_in_words(run(options)))
-        except (ScenarioError, PlanningError) as error:
-            reason = str(error).removeprefix(f"{file}: ").removeprefix(f"{file.name}: ")
-            end.send(f"|refused: {reason}")
+        except ScenarioError as error:
+            end.send(f"|refused: {error.what}")
+        except PlanningError as error:
+            end.send(f"|refused: {error}")
 
 
 def _in_words(summary: dict[str, object]) -> str:
