@@ -86,9 +86,7 @@ class Valuation:
         blocks[slice(None) if port is None else port] = np.reshape(mw, (-1, len(self.products)))
         return np.concatenate([self.products.profile_mw(block) for block in blocks])
 
-    def respond(
-        self, exchange_mw: np.ndarray, terms: Terms, port: int | None = None
-    ) -> np.ndarray:
+    def respond(self, exchange_mw: np.ndarray, terms: Terms, port: int | None = None) -> np.ndarray:
         """Best trade at given prices: at one port, nothing changing at the others, or at all."""
         ports, count = self.problem.ports, len(self.products)
         if port is None or ports == 1:

@@ -68,9 +68,7 @@ def at_the_border(found: MarginalValue, products: int) -> MarginalValue:
     return MarginalValue(mw.sum(axis=0), low.min(axis=0), high.max(axis=0), found.from_start)
 
 
-def savings(
-    mw: np.ndarray, least_eur: float, most_eur: float, products: int
-) -> tuple[Saving, ...]:
+def savings(mw: np.ndarray, least_eur: float, most_eur: float, products: int) -> tuple[Saving, ...]:
     """What the saving of a change says: nothing where the country has several ports.
 
     There part of it may have come from what passes from port to port, which changes cost and no net

@@ -60,9 +60,8 @@ class MarketCoupling(Protocol):
        last zonal prices of its ends, so that each has half of the congestion rent. If somebody
        would lose by re-solved cost, winners make it good in proportion to their gain.
 
-    A country whose lines land at several ports is a bidding zone at each. It answers for all of them
-    at once, as its own grid joins them, and what enters at one port and leaves at another is its
-    own plan.
+    A country whose lines land at several ports is a bidding zone at each. It answers for all at
+    once, as its own grid joins them; what enters at one port and leaves at another is its own plan.
 
     Curves of single products are no true picture of a country whose storage and fleet join
     them: cleared once, they can leave the pool worse off than without trade. The ladder keeps every
@@ -215,9 +214,7 @@ class _Coupling:
         calls: dict[str, Body] = {}
         for country in self._present():
             # Blocks of all ports together, as the call has them.
-            width, further = (
-                self._at(x, country).swapaxes(0, 1) for x in (width_mw, rise)
-            )
+            width, further = (self._at(x, country).swapaxes(0, 1) for x in (width_mw, rise))
             calls[country] = CurveCall(
                 _flat(self._at(moved_mw, country)),
                 _flat(self._at(self.price, country)),
@@ -255,9 +252,7 @@ class _Coupling:
     ) -> Generator[list[Message], list[Message | None], Incumbent | None]:
         """Cost of flows by the countries' own word; None if one of them keeps silent."""
         change = self.network.exchange_mw(flow_mw) - self.start_exchange_mw
-        calls: dict[str, Body] = {
-            c: CostCall(_flat(self._at(change, c))) for c in self._present()
-        }
+        calls: dict[str, Body] = {c: CostCall(_flat(self._at(change, c))) for c in self._present()}
         replies = yield from self._ask(calls)
         if self.absent & set(calls):
             return None

@@ -9,6 +9,7 @@ import pandas as pd
 import pypsa
 
 from agents.planning import LimitPrice
+from pypsa_earth.national import NationalValues
 from pypsa_earth.rules import NationalRules, row_name
 
 _GRID_TYPES = {
@@ -81,9 +82,10 @@ def _in_pypsas_terms(rules: NationalRules) -> dict[str, dict[str, object]]:
     for grid in rules.grid:
         kind = _GRID_TYPES[grid.weight]
         found[grid.name] = _limit(kind, ", ".join(grid.carriers), "<=", grid.constant)
-    for carrier, least in rules.values.bau_mw.items():
+    national: NationalValues = rules.values
+    for carrier, least in national.bau_mw.items():
         found[f"BAU {carrier}"] = _limit(_CAPACITY, carrier, ">=", least)
-    for carrier, (fewest, most) in rules.values.ccl_mw.items():
+    for carrier, (fewest, most) in national.ccl_mw.items():
         if fewest is not None:
             found[f"CCL {carrier} min"] = _limit(_CAPACITY, carrier, ">=", fewest)
         if most is not None:
