@@ -9,14 +9,7 @@ import pandas as pd
 import pypsa
 
 from agents.planning import LimitPrice
-from pypsa_earth.national import NationalValues
 from pypsa_earth.rules import NationalRules, row_name
-
-_GRID_TYPES = {
-    "length": "transmission_volume_expansion_limit",
-    "capital_cost": "transmission_expansion_cost_limit",
-}
-_CAPACITY = "tech_capacity_expansion_limit"
 
 
 @dataclass(frozen=True)
@@ -43,13 +36,19 @@ class SolvedCountry:
         for (EQ, RES, SAFE) are left out.
         """
         n = self.network.copy()
-        price = {found.name: found.eur_per_unit for found in self.prices}
-        for name, limit in _in_pypsas_terms(self.rules).items():
-            row = row_name(n.buses.country.iloc[0], name)
-            if row in price:  # no rule is imposed where nothing falls under it
-                n.add("GlobalConstraint", name, **limit)
-                n.global_constraints.loc[name, "mu"] = price[row]
+        known = self.rules.as_global_constraints()
+        for name, found in self.by_name().items():
+            if name in known:
+                n.add("GlobalConstraint", name, **known[name])
+                n.global_constraints.loc[name, "mu"] = found.eur_per_unit
         return n
+
+    def by_name(self) -> dict[str, LimitPrice]:
+        """Shadow prices by the names of the rules, which those of constraints abridge."""
+        country = str(self.network.buses.country.iloc[0])
+        spelt = {row_name(country, name): name for name in self.rules.as_global_constraints()}
+        plain = f"{country} "
+        return {spelt.get(p.name, p.name.removeprefix(plain)): p for p in self.prices}
 
 
 def shadow_prices(countries: Mapping[str, SolvedCountry]) -> pd.DataFrame:
@@ -61,37 +60,12 @@ def shadow_prices(countries: Mapping[str, SolvedCountry]) -> pd.DataFrame:
     rows = [
         {
             "country": country,
-            "limit": found.name.removeprefix(f"{country} "),
+            "limit": name,
             "sense": found.sense,
             "value": found.limit,
             "eur_per_unit": found.eur_per_unit,
         }
         for country, solved in countries.items()
-        for found in solved.prices
+        for name, found in solved.by_name().items()
     ]
     return pd.DataFrame(rows, columns=["country", "limit", "sense", "value", "eur_per_unit"])
-
-
-def _in_pypsas_terms(rules: NationalRules) -> dict[str, dict[str, object]]:
-    """Global constraints that say the same, by the name of the rule."""
-    found: dict[str, dict[str, object]] = {}
-    for emission in rules.emissions:
-        found[emission.name] = _limit(
-            "primary_energy", emission.attribute, emission.sense, emission.constant
-        )
-    for grid in rules.grid:
-        kind = _GRID_TYPES[grid.weight]
-        found[grid.name] = _limit(kind, ", ".join(grid.carriers), "<=", grid.constant)
-    national: NationalValues = rules.values
-    for carrier, least in national.bau_mw.items():
-        found[f"BAU {carrier}"] = _limit(_CAPACITY, carrier, ">=", least)
-    for carrier, (fewest, most) in national.ccl_mw.items():
-        if fewest is not None:
-            found[f"CCL {carrier} min"] = _limit(_CAPACITY, carrier, ">=", fewest)
-        if most is not None:
-            found[f"CCL {carrier} max"] = _limit(_CAPACITY, carrier, "<=", most)
-    return found
-
-
-def _limit(kind: str, attribute: str, sense: str, constant: float) -> dict[str, object]:
-    return {"type": kind, "carrier_attribute": attribute, "sense": sense, "constant": constant}

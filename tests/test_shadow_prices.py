@@ -12,7 +12,7 @@ import pypsa
 import pytest
 import yaml
 
-from agents.planning import PypsaProblem
+from agents.planning import LimitPrice, PypsaProblem
 from model.options import RunOptions
 from model.records import RunRecords
 from model.runs import run
@@ -20,8 +20,8 @@ from pypsa_earth.national import NationalValues
 from pypsa_earth.references import solve_whole
 from pypsa_earth.results import COUNTRIES as COUNTRY_FOLDER
 from pypsa_earth.results import SHADOW_PRICES
-from pypsa_earth.rules import EmissionLimit, GridLimit, NationalRules
-from pypsa_earth.shadow_prices import SolvedCountry
+from pypsa_earth.rules import EmissionLimit, GridLimit, NationalRules, row_name
+from pypsa_earth.shadow_prices import SolvedCountry, shadow_prices
 from pypsa_earth.split import split
 from tests.small_networks import sapp_like, written
 
@@ -103,6 +103,15 @@ def test_it_is_pypsas_own_mu() -> None:
     theirs = own.network.global_constraints.mu
     assert set(theirs.index) == {"CO2Limit", "lv_limit"}
     assert mine.global_constraints.mu.to_dict() == pytest.approx(theirs.to_dict(), rel=1e-5)
+
+
+def test_limits_bear_the_names_of_carriers_as_they_are_spelt() -> None:
+    ccl = {"offwind-ac": (None, 5.0)}
+    rules = NationalRules(values=NationalValues(ccl_mw=ccl))
+    found = LimitPrice(row_name("NA", "CCL offwind-ac max"), "<=", 5.0, -7.0)
+    own = SolvedCountry(part("NA"), rules, [found])
+    assert shadow_prices({"NA": own}).limit.tolist() == ["CCL offwind-ac max"]
+    assert own.with_limits().global_constraints.mu.to_dict() == {"CCL offwind-ac max": -7.0}
 
 
 def test_a_run_writes_them(tmp_path: Path) -> None:
