@@ -187,7 +187,10 @@ class PypsaProblem(PlanningProblem):
         self._shift_to_balance(exchange_mw)
 
     def _build(self) -> None:
-        model = self.network.optimize.create_model(include_objective_constant=False)
+        # PyPSA would put the balances of buses with many components into blocks of their own.
+        model = self.network.optimize.create_model(
+            include_objective_constant=False, meshed_thresholds=[]
+        )
         usual = set(model.constraints)
         self.policy.add_to(self.network, self.country)
         added = [name for name in model.constraints if name not in usual]

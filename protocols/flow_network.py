@@ -84,7 +84,7 @@ class FlowNetwork:
     @property
     def connected(self) -> list[str]:
         """Countries whose exchange can change."""
-        free = (self.most_mw > self.least_mw).any(axis=1)
+        free = np.any(self.most_mw > self.least_mw, axis=1).tolist()
         able = {c for edge, moves in zip(self.edges, free, strict=True) if moves for c in edge}
         return [c for c in self.countries if c in able]
 

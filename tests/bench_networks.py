@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -110,8 +111,11 @@ def _limited(file: Path, overrides: Mapping[str, str], limit_s: int) -> tuple[st
     try:
         result = str(here.recv())
     except EOFError:
-        result = f"|stopped after {limit_s} s of processor time"
+        result = ""
     worker.join()
+    if not result:
+        ended = worker.exitcode == -signal.SIGXCPU
+        result = f"|stopped after {limit_s} s of processor time" if ended else "|broke off"
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return result, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

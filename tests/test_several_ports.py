@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from agents.planning import PypsaProblem
 from agents.strategy import make_strategy
 from model.engine import MarketView
 from model.negotiation import NegotiationModel
@@ -18,6 +19,10 @@ from protocols.evidence import MarginalValue
 from protocols.flow_network import FlowNetwork
 from protocols.landing import Zones
 from protocols.registry import make_protocol
+from pypsa_earth.references import solve_whole
+from pypsa_earth.rules import NationalRules
+from pypsa_earth.split import split
+from tests.small_networks import sapp_like
 from tests.small_worlds import ports_world, untouched
 
 # Accuracy of the planner's and the countries' solvers, as a share of the cost.
@@ -65,6 +70,20 @@ def test_a_zone_for_every_port() -> None:
     rows = zones.ends([("BW", "ZA"), ("NA", "ZA"), ("ZA", "NA")]).tolist()
     assert rows[0][1] != rows[1][1] and {rows[0][1], rows[1][1]} == {2, 3}
     assert rows[1] == rows[2][::-1]
+
+
+def test_exchange_enters_where_many_components_meet() -> None:
+    """PyPSA writes the balances of buses with more than thirty components apart."""
+    n = split(sapp_like("MW"))["ZA"]
+    crowd = [f"ZA1 1 plant {k}" for k in range(40)]
+    n.add("Generator", crowd, bus="ZA1 1", carrier="coal", p_nom=1.0, marginal_cost=20.0)
+    ports = ({"ZA1 0": 1.0}, {"ZA1 1": 1.0})
+    problem = PypsaProblem("ZA", n.copy(), np.eye(len(n.snapshots)), NationalRules(), ports=ports)
+    rng = np.random.default_rng(4)
+    exchange = rng.uniform(-300, 300, (2, len(n.snapshots)))
+    found = problem.cost(exchange.ravel())
+    n.loads_t.p_set[["ZA1 0", "ZA1 1"]] -= exchange.T
+    assert found == pytest.approx(solve_whole(n, {"ZA": NationalRules()}).cost_eur, rel=1e-8)
 
 
 def test_one_port_is_one_row_a_country() -> None:
