@@ -197,7 +197,7 @@ def negotiation(
         f"| negotiated | {after_eur:,.0f} EUR: {share:.1%} of the joint network's gain |",
         f"| ended | `{model.status}` after {model.steps} steps, {sum(solves.values())} solves; "
         f"least gain of a country {least:,.0f} EUR |",
-        f"| Kirchhoff | {_carried(world, model)} |",
+        f"| delivered | {_carried(world, model)} |",
         "",
         "| what | s | s CPU |",
         "|---|---|---|",
