@@ -163,8 +163,10 @@ class PypsaProblem(PlanningProblem):
         found = []
         for name in self._limits:
             row = self.network.model.constraints[name]
-            price = float(dual[row.labels.item()])
-            found.append(LimitPrice(name, row.sign.item(), row.rhs.item(), price))
+            limit, price = (  # a zero has no sign
+                float(x) + 0.0 for x in (row.rhs.item(), dual[row.labels.item()])
+            )
+            found.append(LimitPrice(name, row.sign.item(), limit, price))
         return found
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
