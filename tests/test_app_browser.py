@@ -17,7 +17,9 @@ import pytest
 from model.options import RunOptions
 from model.runs import run as negotiate
 from tests.browser import DEMANDED, browser, chromium, complaints, served
+from tests.small_networks import written
 from viz.jobs import find_job, jobs
+from viz.run_view import view_run
 
 OUTPUT = Path(__file__).parent / "output"
 ADAPTIVE, PROTOTYPE = "adaptive", "prototype"
@@ -61,8 +63,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(results, tmp_path_factory.mktemp("server") / "log.txt") as where:
+    folder = tmp_path_factory.mktemp("server")
+    networks = folder / "networks"
+    networks.mkdir()
+    whole = written(networks)
+    (networks / "broken.nc").write_bytes(whole.read_bytes()[:3000])
+    with served(results, folder / "log.txt", folder) as where:
         yield where
+    for job in jobs(results):
+        job.stop()
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +290,49 @@ def test_mistakes_are_told_in_words(page: Any, address: str) -> None:
     assert "Z" in said.inner_text()
     assert "Traceback" not in said.inner_text()
     picture(page, "mistake")
+
+
+def test_network_file_is_negotiated_on_the_map(page: Any, address: str, results: Path) -> None:
+    """A file found in ``networks`` is run, cut to a few snapshots, and drawn with its shapes."""
+    page.goto(address)
+    choose(page, "Scenario or network file", re.compile("elec_s_4"))
+    page.get_by_label("Only snapshots").fill("8")
+    page.get_by_label("Only countries").fill("BW, NA, ZA")
+    page.get_by_label("Steps at most").fill("2")
+    page.get_by_label("Steps at most").press("Tab")
+    page.get_by_text("Compute the planner too").click()
+    page.get_by_role("button", name="Start the run").click()
+    page.locator('[data-status="capped"]').wait_for(timeout=240_000)
+    seen(page, "map")
+    shapes = page.locator("[data-figure=map] path[data-iso]")
+    assert set(shapes.evaluate_all("all => all.map(e => e.dataset.iso)")) == {"BW", "NA", "ZA"}
+    run = jobs(results)[0].run
+    assert run is not None
+    assert view_run(run).records.scenario.settings.snapshots == 8
+    picture(page, "network")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("networks/none.nc", "no network file"),
+        ("networks/broken.nc", "cannot be read as a PyPSA network"),
+        ("networks", "in netCDF format"),
+    ],
+)
+def test_bad_network_files_are_told_in_words(
+    page: Any, address: str, path: str, words: str
+) -> None:
+    page.goto(address)
+    choose(page, "Scenario or network file", re.compile("^network file"))
+    begin = page.get_by_role("button", name="Start the run")
+    assert begin.is_disabled()
+    page.get_by_label("Path of the file").fill(path)
+    begin.click()
+    said = page.locator(".run-error")
+    said.wait_for(timeout=60_000)
+    assert words in said.inner_text()
+    assert "Traceback" not in said.inner_text()
 
 
 @pytest.mark.parametrize("tab", ["negotiation", "outcome", "new"])
