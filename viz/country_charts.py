@@ -11,6 +11,7 @@ from viz.chart import Frame, draw_legend, left_margin, merged, new_drawing, tick
 from viz.drawing import Box, Drawing, Lines, Text, text_width, words
 from viz.numbers import money_unit, number
 from viz.run_view import RunView
+from viz.solved_network import stored_carriers
 
 WIDTH, ROW = 560.0, 30.0
 CASES = ("autarky", "negotiated", "planner")
@@ -138,10 +139,12 @@ def draw_capacity(view: RunView, country: str | None = None) -> Drawing:
 
 
 def carrier_colours(view: RunView) -> Mapping[str, str]:
-    """Colour of each technology, as the scenario gives it."""
-    return {t.carrier: t.color for t in view.records.scenario.technologies}
+    """Colour of each technology, as the scenario or the network file gives it."""
+    given = {t.carrier: t.color for t in view.records.scenario.technologies}
+    return given or stored_carriers(view)[0]
 
 
 def carrier_names(view: RunView) -> Mapping[str, str]:
     """Name of each technology for people."""
-    return {t.carrier: t.nice_name for t in view.records.scenario.technologies}
+    given = {t.carrier: t.nice_name for t in view.records.scenario.technologies}
+    return given or stored_carriers(view)[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 
@@ -11,7 +9,8 @@ from viz.chart import Frame, draw_legend, draw_x_axis, draw_y_axis, merged, new_
 from viz.country_charts import CASES, SHEDDING, carrier_colours, carrier_names
 from viz.drawing import Drawing, Lines, Text, words
 from viz.numbers import number
-from viz.run_view import KEPT_VIEWS, RunView
+from viz.run_view import RunView
+from viz.solved_network import stored_power
 
 WIDTH, HEIGHT = 560.0, 340.0
 DISPOSAL = "disposal"
@@ -38,50 +37,14 @@ def dispatch(view: RunView, country: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A column per technology (storage negative while it charges), ``imports`` (negative
-        exports) and ``demand``. Only ``imports`` for scenarios of cost curves.
+        A column per technology (storage negative while it charges), ``disposal`` (negative, power
+        that nobody could use), ``imports`` (negative exports) and ``demand``, which is the sum of
+        all others. Only ``imports`` for scenarios of cost curves.
     """
     prices = view.prices_of(country, "negotiated")
     imports = pd.Series(prices["exchange_mw"].to_numpy(), view.snapshots, name="imports")
-    own = _stored(view).get(country)
+    own = stored_power(view).get(country)
     return imports.to_frame() if own is None else own.assign(imports=imports)
-
-
-@lru_cache(maxsize=KEPT_VIEWS)
-def _stored(view: RunView) -> dict[str, pd.DataFrame]:
-    """Generation, storage and demand of every country out of ``network.nc``, MW by snapshot.
-
-    netCDF is read as plain arrays, because the app does without PyPSA.
-    """
-    file = view.records.network_path
-    if not file.is_file():
-        return {}
-    import xarray as xr
-
-    columns: dict[str, dict[str, np.ndarray]] = {code: {} for code in view.codes}
-
-    def add(country: str, label: str, mw: np.ndarray) -> None:
-        columns[country][label] = columns[country].get(label, 0.0) + mw
-
-    with xr.open_dataset(file) as stored:
-        for kind, series, label in (
-            ("generators", "generators_t_p", "generators_carrier"),
-            ("storage_units", "storage_units_t_p", "storage_units_carrier"),
-            ("loads", "loads_t_p_set", None),
-        ):
-            if series not in stored:
-                continue
-            names = _text(stored[f"{kind}_i"])
-            bus = dict(zip(names, _text(stored[f"{kind}_bus"]), strict=True))
-            carrier = dict(zip(names, _text(stored[label]), strict=True)) if label else {}
-            mw = stored[series].to_numpy()
-            for place, name in enumerate(_text(stored[f"{series}_i"])):
-                add(bus[name], carrier.get(name, "demand"), mw[:, place])
-    return {code: pd.DataFrame(found, index=view.snapshots) for code, found in columns.items()}
-
-
-def _text(values: object) -> list[str]:
-    return [str(v) for v in np.asarray(values)]
 
 
 def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None) -> Drawing:
@@ -94,14 +57,15 @@ def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None)
     table = dispatch(view, country)
     table = table[(table.index >= start) & (table.index < start + _WEEK)]
     table = table.loc[:, (table.abs() > 0.05).any(axis=0) | (table.columns == "demand")]
-    parts = [c for c in table.columns if c not in ("demand", DISPOSAL)]
+    parts = [c for c in table.columns if c != "demand"]
     # What runs steadily lies at the bottom.
     parts.sort(key=lambda c: (c == "imports", float(table[c].std() / (table[c].abs().mean() or 1))))
     large = float(table.abs().to_numpy().max(initial=0.0)) > LARGE_MW
     power, unit = (table / 1e3, "GW") if large else (table, "MW")
     colours = merged(dict(carrier_colours(view)), parts)
-    colours |= {"imports": "#8e44ad", SHEDDING: "#e31a1c"}
+    colours |= {"imports": "#8e44ad", SHEDDING: "#e31a1c", DISPOSAL: "#b9bfc5"}
     nice = {**carrier_names(view), "imports": "net import", SHEDDING: "load shedding"}
+    nice[DISPOSAL] = "thrown away"
     drawing = new_drawing(WIDTH, HEIGHT, title, f"{unit}, negotiated, week from {start:%d %b %Y}")
     top = draw_legend(drawing, [(colours[c], nice.get(c, c)) for c in parts], 14, 42, WIDTH - 8)
     drawing.height = HEIGHT + top - 56
