@@ -19,6 +19,7 @@ from model.runs import run as negotiate
 from tests.browser import DEMANDED, browser, chromium, complaints, served
 from tests.small_networks import written
 from viz.jobs import find_job, jobs
+from viz.page.screen import NARROW_PX
 from viz.run_view import view_run
 
 OUTPUT = Path(__file__).parent / "output"
@@ -192,6 +193,9 @@ def test_slider_goes_to_any_step_and_back(page: Any, address: str, results: Path
     page.get_by_role("slider").nth(1).focus()
     page.keyboard.press("ArrowLeft")
     page.locator("text[data-moment]", has_text="after round").first.wait_for()
+    choose(page, "Bids between", re.compile("^A"))
+    between = re.compile(r"step \d+, \w+ and \w+")
+    page.locator("[data-figure=bids] text", has_text=between).first.wait_for()
     page.get_by_role("button", name="Show the outcome").click()
     page.locator("text[data-moment]", has_text="outcome").first.wait_for()
 
@@ -346,10 +350,11 @@ def test_phone_and_dark(running: Any, address: str, results: Path, tab: str) -> 
     if tab == "new":
         page.get_by_role("button", name="Start the run").wait_for()
     else:
-        figure(page, "map")
+        # Figures are drawn for the narrow screen, so that their texts are not shrunk with them.
+        page.locator(f'[data-figure=map] svg[viewBox^="0 0 {NARROW_PX:.0f} "]').wait_for()
     assert page.locator(".v-application.theme--dark").count() == 1
     wide = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.page > *')]"
+        "Math.max(...[...document.querySelectorAll('.page > *, .figure svg')]"
         ".map(e => e.getBoundingClientRect().right))"
     )
     assert wide <= 391

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from viz.chart import Frame, draw_legend, draw_x_axis, draw_y_axis, merged, new_drawing
+from viz.chart import Frame, below_title, draw_legend, draw_x_axis, draw_y_axis, merged, new_drawing
 from viz.country_charts import CASES, SHEDDING, carrier_colours, carrier_names
 from viz.drawing import Drawing, Lines, Text, words
 from viz.numbers import number
@@ -47,11 +47,13 @@ def dispatch(view: RunView, country: str) -> pd.DataFrame:
     return imports.to_frame() if own is None else own.assign(imports=imports)
 
 
-def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None) -> Drawing:
+def draw_dispatch(
+    view: RunView, country: str, week: pd.Timestamp | None = None, width: float = WIDTH
+) -> Drawing:
     """Generation and imports of a week, exports and charging below zero, demand as a line."""
     title = f"Dispatch, {view.names[country]}"
     if view.prices.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended.")
+        return words(width, 120, title, "Known when the run has ended.")
     starts = weeks(view)
     start = week if week in starts else starts[0]
     table = dispatch(view, country)
@@ -66,8 +68,10 @@ def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None)
     colours |= {"imports": "#8e44ad", SHEDDING: "#e31a1c", DISPOSAL: "#b9bfc5"}
     nice = {**carrier_names(view), "imports": "net import", SHEDDING: "load shedding"}
     nice[DISPOSAL] = "thrown away"
-    drawing = new_drawing(WIDTH, HEIGHT, title, f"{unit}, negotiated, week from {start:%d %b %Y}")
-    top = draw_legend(drawing, [(colours[c], nice.get(c, c)) for c in parts], 14, 42, WIDTH - 8)
+    drawing = new_drawing(width, HEIGHT, title, f"{unit}, negotiated, week from {start:%d %b %Y}")
+    top = draw_legend(
+        drawing, [(colours[c], nice.get(c, c)) for c in parts], 14, below_title(drawing), width - 8
+    )
     drawing.height = HEIGHT + top - 56
     positive, negative = power[parts].clip(lower=0), power[parts].clip(upper=0)
     high = (
@@ -79,7 +83,7 @@ def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None)
     times = (since / pd.Timedelta(hours=1 if short else 24)).to_numpy()
     times = np.append(times, times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0))
     frame = Frame(
-        56, top + 6, WIDTH - 14, drawing.height - 48, 0, times[-1], 1.05 * low, 1.04 * float(high)
+        56, top + 6, width - 14, drawing.height - 48, 0, times[-1], 1.05 * low, 1.04 * float(high)
     )
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "hours" if short else "days", 7)
@@ -127,21 +131,23 @@ def duration(view: RunView, line: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def draw_duration(view: RunView, line: str) -> Drawing:
+def draw_duration(view: RunView, line: str, width: float = WIDTH) -> Drawing:
     """Duration curves of the negotiated and the planner's flow between the limits."""
     found = next(i for i in view.lines if i.name == line)
     title = f"Duration curve, {line}"
     table = duration(view, line)
     if table.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended.")
-    drawing = new_drawing(WIDTH, HEIGHT - 20, title, f"MW, positive from {found.a} to {found.b}")
+        return words(width, 120, title, "Known when the run has ended.")
+    drawing = new_drawing(width, HEIGHT - 20, title, f"MW, positive from {found.a} to {found.b}")
     cases = [case for case in CASES if case in view.cases]
-    top = draw_legend(drawing, [(case, case) for case in cases], 14, 42, WIDTH - 8)
+    top = draw_legend(
+        drawing, [(case, case) for case in cases], 14, below_title(drawing), width - 8
+    )
     high, low = found.a_to_b_mw, -found.b_to_a_mw
     room = 0.07 * (high - low or 1.0)
     hours = float(table["to_h"].max())
     bottom = drawing.height - 48
-    frame = Frame(62, top + 4, WIDTH - 24, bottom, 0, hours, low - room, high + room)
+    frame = Frame(62, top + 4, width - 24, bottom, 0, hours, low - room, high + room)
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "hours of the year" if hours > 200 else "hours", 6)
     for limit in (high, low):
