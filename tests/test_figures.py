@@ -233,6 +233,11 @@ class TestFlowMap:
         # Without the Prince Edward Islands in the far south.
         assert (west, south, east, north) == pytest.approx((16.4, -34.8, 32.9, -22.1), abs=0.3)
 
+    def test_parts_overseas_do_not_widen_the_map(self):
+        """France reaches from Brittany to Corsica, not to Guiana; Alaska is part of the map."""
+        assert outline_of("FR").bounds == pytest.approx((-4.8, 41.4, 9.6, 51.1), abs=1.5)
+        assert outline_of("US").bounds[0] < -150
+
     def test_teaching_scenario_draws_dots(self, view):
         drawing = flow_map.draw_map(view, Moment())
         assert {"E", "N", "S"} <= set(texts(drawing))
