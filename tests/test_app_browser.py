@@ -330,6 +330,7 @@ def test_bad_network_files_are_told_in_words(
     page.goto(address)
     choose(page, "Scenario or network file", re.compile("^network file"))
     begin = page.get_by_role("button", name="Start the run")
+    page.get_by_text("Say which file").wait_for()
     assert begin.is_disabled()
     page.get_by_label("Path of the file").fill(path)
     begin.click()
