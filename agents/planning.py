@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import linopy
@@ -30,6 +31,28 @@ IMPORT, EXPORT = "trade_import", "trade_export"
 LADDER_BLOCKS = 5
 # Exchange is matched by the trade variables if nothing larger is left over, MW.
 MATCH_MW = 1e-9
+
+
+@dataclass(frozen=True)
+class LimitPrice:
+    """A limit that the policy sets on the country as a whole, and what it costs.
+
+    Attributes
+    ----------
+    name : str
+        Of the constraint.
+    sense : str
+        ``"<="``, ``">="`` or ``"="``.
+    limit : float
+        Right-hand side, in the limit's own unit.
+    eur_per_unit : float
+        By how much annual cost rises per unit of the limit; negative where more is allowed.
+    """
+
+    name: str
+    sense: str
+    limit: float
+    eur_per_unit: float
 
 
 class PypsaProblem(PlanningProblem):
@@ -134,6 +157,18 @@ class PypsaProblem(PlanningProblem):
         solved._objective = self._cost_eur(result)
         return solved
 
+    def limit_prices(self, exchange_mw: np.ndarray) -> list[LimitPrice]:
+        """Shadow prices of the policy's limits at an exchange, in the order they were added."""
+        dual = np.asarray(self._solve_at(exchange_mw).solution.dual)
+        found = []
+        for name in self._limits:
+            row = self.network.model.constraints[name]
+            limit, price = (  # a zero has no sign
+                float(x) + 0.0 for x in (row.rhs.item(), dual[row.labels.item()])
+            )
+            found.append(LimitPrice(name, row.sign.item(), limit, price))
+        return found
+
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange with nothing remembered but the basis."""
         self._stand(exchange_mw)
@@ -154,10 +189,16 @@ class PypsaProblem(PlanningProblem):
         self._shift_to_balance(exchange_mw)
 
     def _build(self) -> None:
-        model = self.network.optimize.create_model(include_objective_constant=False)
+        # PyPSA would put the balances of buses with many components into blocks of their own.
+        model = self.network.optimize.create_model(
+            include_objective_constant=False, meshed_thresholds=[]
+        )
+        usual = set(model.constraints)
         self.policy.add_to(self.network, self.country)
+        added = [name for name in model.constraints if name not in usual]
+        self._limits = [name for name in added if model.constraints[name].ndim == 0]
         bought, sold = self._add_trade_variables(model)
-        singleton_rows_to_bounds(model)
+        singleton_rows_to_bounds(model, keep=self._limits)
         balance = model.constraints[BALANCE]
         names = list(balance.coords["name"].values)
         landed = [names.index(bus) for bus in self._buses]
