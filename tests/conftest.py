@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 # Files that negotiate in the same worlds: one process takes them all and builds each world once,
-# which takes longer than most of their tests.
+# which takes longer than most of their tests. Some look at the same negotiations too.
 ONE_WEEK, FOUR_WEEKS = "a week of four countries", "four weeks of four countries"
 SAME_WORLD = {
     "test_alternating_offers": ONE_WEEK,
@@ -17,6 +17,7 @@ SAME_WORLD = {
     "test_coalitions": ONE_WEEK,
     "test_conformance": ONE_WEEK,
     "test_consensus_admm": ONE_WEEK,
+    "test_disclosure": ONE_WEEK,
     "test_market_coupling": ONE_WEEK,
     "test_negotiation": FOUR_WEEKS,
     "test_planning": FOUR_WEEKS,
