@@ -18,7 +18,7 @@ from protocols.evidence import MarginalValue, Saving
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_modes
 from tests.small_worlds import teaching_world
-from tests.test_conformance import EVERYONE, MEMBERS, TEACHING, Story, story
+from tests.stories import EVERYONE, MEMBERS, TEACHING, Story, story
 
 HOURS = np.array([1.0])
 
