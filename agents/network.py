@@ -7,6 +7,7 @@ shedding and free disposal, so that its cost is finite whatever it is asked to i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from scenarios.time_axis import TimeAxis
 
 SHEDDING = "load_shedding"
 DISPOSAL = "disposal"
+# Carriers that are no technology: name, name for people, colour, t CO2 per MWh.
+OWN_CARRIERS = (
+    ("AC", "AC", "#5d5d5d", 0.0),
+    (SHEDDING, "Load shedding", "#dd2e23", 0.0),
+    (DISPOSAL, "Free disposal", "#c9c9c9", 0.0),
+)
 # Storage that cycles within a week; longer storage carries energy between typical weeks.
 SHORT_STORAGE_MAX_HOURS = 168.0
 # Smaller availabilities only upset the solver (dawn and dusk); as PyPSA-Earth's clip_p_max_pu.
@@ -108,12 +115,17 @@ def _assemble(
     for hydro in scenario.hydro:
         if hydro.country == country and hydro.p_nom_mw > 0:
             builder.add_hydro(hydro)
+    builder.hand_over()
     builder.add_slack()
     return n
 
 
 class _Builder:
-    """Adds the parts of one country to its network."""
+    """Adds the parts of one country to its network.
+
+    Generators and storage units are collected and handed over together: PyPSA takes as long to
+    add one as to add all.
+    """
 
     def __init__(
         self,
@@ -137,24 +149,16 @@ class _Builder:
             for line in scenario.interconnectors
             if country in (line.country_a, line.country_b)
         )
+        self._parts: dict[str, dict[str, dict[str, Any]]] = {"Generator": {}, "StorageUnit": {}}
 
     def add_carriers(self) -> None:
-        techs = list(self.technologies.values())
-        self.n.add(
-            "Carrier",
-            [t.carrier for t in techs],
-            nice_name=[t.nice_name for t in techs],
-            color=[t.color for t in techs],
-            co2_emissions=[t.co2_t_per_mwh_th for t in techs],
-        )
-        known = set(self.technologies)
-        for name, nice, color in (
-            ("AC", "AC", "#5d5d5d"),
-            (SHEDDING, "Load shedding", "#dd2e23"),
-            (DISPOSAL, "Free disposal", "#c9c9c9"),
-        ):
-            if name not in known:
-                self.n.add("Carrier", name, nice_name=nice, color=color)
+        rows = [
+            (t.carrier, t.nice_name, t.color, t.co2_t_per_mwh_th)
+            for t in self.technologies.values()
+        ]
+        rows += [row for row in OWN_CARRIERS if row[0] not in self.technologies]
+        names, nice_names, colors, emissions = map(list, zip(*rows, strict=True))
+        self.n.add("Carrier", names, nice_name=nice_names, color=colors, co2_emissions=emissions)
 
     def add_load(self) -> None:
         self.n.add(
@@ -199,12 +203,18 @@ class _Builder:
         }
         if hydro.kind == "PHS":
             root = float(np.sqrt(tech.efficiency))
-            self.n.add(
+            self._take(
                 "StorageUnit", name, efficiency_store=root, efficiency_dispatch=root, **common
             )
         else:
             inflow = self.profiles.inflow_mw[self.country]
-            self.n.add("StorageUnit", name, p_min_pu=0.0, inflow=inflow, **common)
+            self._take("StorageUnit", name, p_min_pu=0.0, inflow=inflow, **common)
+
+    def hand_over(self) -> None:
+        """Add all generators and storage units to the network, in the order they came."""
+        for component, parts in self._parts.items():
+            if parts:
+                self._add_all(component, parts)
 
     def add_slack(self) -> None:
         """Load shedding and free disposal, large enough for any exchange on the lines."""
@@ -229,6 +239,27 @@ class _Builder:
     def _largest_output_mw(self) -> float:
         return float(self.n.generators.p_nom.sum() + self.n.storage_units.p_nom.sum())
 
+    def _add_all(self, component: str, parts: Mapping[str, Mapping[str, Any]]) -> None:
+        default = self.n.components[component].defaults["default"]
+        static: dict[str, list[Any]] = {}
+        varying: dict[str, dict[str, pd.Series]] = {}
+        for attribute in dict.fromkeys(key for part in parts.values() for key in part):
+            values = {name: part.get(attribute, default[attribute]) for name, part in parts.items()}
+            series = {name: v for name, v in values.items() if isinstance(v, pd.Series)}
+            if series:
+                varying[attribute] = series
+            static[attribute] = [
+                default[attribute] if name in series else v for name, v in values.items()
+            ]
+        self.n.add(component, list(parts), **static)
+        for attribute, series in varying.items():
+            table = pd.DataFrame(series)
+            table.columns = pd.Index(series, dtype=object, name="name")
+            self.n.components[component].dynamic[attribute] = table
+
+    def _take(self, component: str, name: str, **attributes: Any) -> None:
+        self._parts[component][name] = attributes
+
     def _add(self, name: str, row: Plant | Candidate, capacity: Mapping[str, object]) -> None:
         """Add a row of the fleet or of the candidates as generator or storage."""
         if self.technologies[row.carrier].max_hours > 0:
@@ -245,7 +276,7 @@ class _Builder:
             limit = self.profiles.availability[self.country, carrier] * availability
             limit = limit.where(limit >= LEAST_AVAILABILITY, 0.0)
         fuel = self.fuels.get(carrier, tech.fuel_eur_per_mwh_th) * self.settings.fuel_price_factor
-        self.n.add(
+        self._take(
             "Generator",
             name,
             bus=self.country,
@@ -261,7 +292,7 @@ class _Builder:
     ) -> None:
         tech = self.technologies[carrier]
         root = float(np.sqrt(tech.efficiency))
-        self.n.add(
+        self._take(
             "StorageUnit",
             name,
             bus=self.country,

@@ -10,8 +10,8 @@ of that band over its area before any message. One marginal price at autarky dis
 Products are read one by one: the band of a product is that of the cost along its own axis, as if
 the others did not matter. What a bundle saves is divided among its products by interval arithmetic.
 Coupling through storage and capacity makes this an attacker's approximation, not a proof; compare
-protocols by it on one scenario, not scenarios. Where the edges of a band cross, as they may for
-that reason or when a country does not tell the truth, its width counts as zero.
+protocols by it on one scenario, not scenarios. A bound that a later message contradicts was told
+when other products stood elsewhere, or is not true; the listener forgets it for the later one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from protocols.public import PublicLedger
 
 # Amounts at which a band is kept, each way from autarky; denser where trade begins.
 _POINTS_EACH_WAY = 20
+# Bounds that miss each other by less than this share of the cap agree: answers are rounded.
+_AGREEING = 1e-4
 
 
 class Band:
@@ -116,14 +118,20 @@ class Band:
     def _at_least(self, mw: np.ndarray, value: np.ndarray) -> None:
         column = np.searchsorted(self.mw, mw, side="right") - 1
         rows = np.flatnonzero(~np.isnan(value) & (column >= 0))
-        place = rows, column[rows]
-        self.low[place] = np.maximum(self.low[place], np.minimum(value[rows], self.cap))
+        place, told = (rows, column[rows]), np.minimum(value[rows], self.cap)
+        before = np.arange(len(self.mw)) <= column[rows, None]
+        denied = before & (self.high[rows] < told[:, None] - _AGREEING * self.cap)
+        self.high[rows] = np.where(denied, self.cap, self.high[rows])
+        self.low[place] = np.maximum(self.low[place], told)
 
     def _at_most(self, mw: np.ndarray, value: np.ndarray) -> None:
         column = np.searchsorted(self.mw, mw, side="left")
         rows = np.flatnonzero(~np.isnan(value) & (column < len(self.mw)))
-        place = rows, column[rows]
-        self.high[place] = np.minimum(self.high[place], np.maximum(value[rows], 0.0))
+        place, told = (rows, column[rows]), np.maximum(value[rows], 0.0)
+        after = np.arange(len(self.mw)) >= column[rows, None]
+        denied = after & (self.low[rows] > told[:, None] + _AGREEING * self.cap)
+        self.low[rows] = np.where(denied, 0.0, self.low[rows])
+        self.high[place] = np.minimum(self.high[place], told)
 
     def _area(self) -> np.ndarray:
         """Area between the upper and the lower cost function of every product."""

@@ -35,18 +35,22 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
     for n in rest:
         joint.merge(n, components_to_skip=["Carrier"], inplace=True)
     joint.add("Carrier", TRADE, nice_name="Interconnector", color="#8a1caf")
-    for a, b, data in graph.edges(data=True):
-        for sender, receiver in ((a, b), (b, a)):
-            for strand in strands(graph, sender, receiver):
-                joint.add(
-                    "Link",
-                    strand.name,
-                    bus0=strand.bus0,
-                    bus1=strand.bus1,
-                    carrier=TRADE,
-                    p_nom=data["capacity_mw"][sender] * strand.share,
-                    efficiency=1 - data["loss"],
-                )
+    ways = [
+        (strand, data["capacity_mw"][sender] * strand.share, 1 - data["loss"])
+        for a, b, data in graph.edges(data=True)
+        for sender, receiver in ((a, b), (b, a))
+        for strand in strands(graph, sender, receiver)
+    ]
+    if ways:
+        joint.add(
+            "Link",
+            [strand.name for strand, _, _ in ways],
+            bus0=[strand.bus0 for strand, _, _ in ways],
+            bus1=[strand.bus1 for strand, _, _ in ways],
+            carrier=TRADE,
+            p_nom=[p_nom_mw for _, p_nom_mw, _ in ways],
+            efficiency=[efficiency for _, _, efficiency in ways],
+        )
     return joint
 
 

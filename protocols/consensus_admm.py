@@ -25,6 +25,7 @@ from protocols.messages import CLOCK, Award, Leg, Limit, LimitCall, Message, Tra
 
 Talk = Generator[list[Message], list[Message | None], Any]
 Edge = tuple[str, str]
+Flows = dict[Edge, np.ndarray]
 # Flows that change by less than this share of what a line carries do not change.
 ROUNDING = 1e-12
 
@@ -68,8 +69,9 @@ class ConsensusAdmm(Protocol):
     3. *Revise.* Every country plans around the net import that the flows give it: deviations cost
        or earn its price, and the more the larger they are. What it would rather trade moves
        its price. Then neighbours level again.
-    4. *Check.* Every few rounds the countries re-solve at the flows as they stand, which always
-       keep within the lines, and say how their cost would change. The best flows so far are kept.
+    4. *Check.* Every few rounds the countries re-solve at the mean of the flows since the last
+       check, which always keeps within the lines, and say how their cost would change. The best
+       flows so far are kept.
     5. When checks bring next to nothing more, the best flows are traded at the mean of the prices
        at both ends of each line. Should somebody lose, those who gain make it good in proportion.
 
@@ -125,18 +127,20 @@ class ConsensusAdmm(Protocol):
     def run(self, market: Market) -> Conversation:
         """One negotiation from the present flows to its end."""
         self._take_up(market)
-        present = {edge: replace(line) for edge, line in self._lines.items()}
+        present = self._flows_mw()
         yield self._open_calls(market)
         heard = yield from self._open()
         best: Proposal | None = None
+        since_check: list[Flows] = []
         last_gain, settled, note = np.inf, False, ""
         for round_ in range(1, self.rounds + 1):
             yield heard + [self._revise_call(country, round_) for country in self._countries()]
             heard = []
             yield from self._level(self.sweeps, round_)
+            since_check = [*since_check, self._flows_mw()][-self.check_every :]
             if round_ < self.first_check or (round_ - self.first_check) % self.check_every:
                 continue
-            found = yield from self._check(market, present, round_)
+            found = yield from self._check(present, _mean(since_check), round_)
             if found is None:
                 note = "somebody did not answer"
                 break
@@ -164,6 +168,10 @@ class ConsensusAdmm(Protocol):
             if there.any() or back.any():
                 flow = products.average(market.flow_mw(a, b))
                 self._lines[a, b] = Line(flow, there, back, data["loss"])
+
+    def _flows_mw(self) -> Flows:
+        """Proposed flows of all lines as they stand."""
+        return {edge: line.flow_mw for edge, line in self._lines.items()}
 
     def _spans_mw(self) -> dict[str, float]:
         """Most that all lines of a country carry one way; countries with lines only."""
@@ -251,9 +259,9 @@ class ConsensusAdmm(Protocol):
             prices[1] - slopes[1] * (after[1] - before[1]),
         )
 
-    def _check(self, market: Market, present: dict[Edge, Line], round_: int) -> Talk:
+    def _check(self, present: Flows, flows: Flows, round_: int) -> Talk:
         """Ask everybody whose flows change what that costs; None if somebody keeps silent."""
-        mw, price = self._increments(present)
+        mw, price = self._increments(present, flows)
         legs = [Leg(pair, tuple(amount.tolist())) for pair, amount in mw.items()]
         involved = [c for c in self._countries() if any(c in leg.path for leg in legs)]
         replies = yield [
@@ -273,23 +281,25 @@ class ConsensusAdmm(Protocol):
         }
         return Proposal(mw, price, amounts) if len(amounts) == len(involved) else None
 
-    def _increments(
-        self, present: dict[Edge, Line]
-    ) -> tuple[dict[Edge, np.ndarray], dict[Edge, np.ndarray]]:
+    def _increments(self, present: Flows, flows: Flows) -> tuple[Flows, Flows]:
         """What is sent on top of present flows, by direction, and its price."""
-        mw, price = {}, {}
+        sent_mw: Flows = {}
+        price: Flows = {}
         for (a, b), line in self._lines.items():
-            before, (at_a, at_b) = present[a, b], self._price.get((a, b), (0.0, 0.0))
+            before, after = (replace(line, flow_mw=mw[a, b]) for mw in (present, flows))
+            at_a, at_b = self._price.get((a, b), (0.0, 0.0))
             least = ROUNDING * np.maximum(line.send_limit_mw, line.receive_limit_mw)
+            near_mw = before.near_import_mw - after.near_import_mw
+            far_mw = before.far_import_mw - after.far_import_mw
             arriving = 1 - line.loss
             for pair, more, middle in (
-                ((a, b), before.near_import_mw - line.near_import_mw, (at_a + arriving * at_b) / 2),
-                ((b, a), before.far_import_mw - line.far_import_mw, (at_b + arriving * at_a) / 2),
+                ((a, b), near_mw, (at_a + arriving * at_b) / 2),
+                ((b, a), far_mw, (at_b + arriving * at_a) / 2),
             ):
                 sent = np.where(more > least, more, 0.0)
                 if sent.any():
-                    mw[pair], price[pair] = sent, np.asarray(middle)
-        return mw, price
+                    sent_mw[pair], price[pair] = sent, np.asarray(middle)
+        return sent_mw, price
 
     def _trades(self, market: Market, proposal: Proposal, round_: int) -> list[Trade]:
         """Trades of a proposal, group by group of countries that trade with each other."""
@@ -309,6 +319,11 @@ class ConsensusAdmm(Protocol):
                 for p in pairs
             ]
         return trades
+
+
+def _mean(path: list[Flows]) -> Flows:
+    """Mean of flows: within the lines' limits as they are, and less restless than the last."""
+    return {edge: np.mean([flows[edge] for flows in path], axis=0) for edge in path[-1]}
 
 
 def _awards(trade: Trade) -> list[Message]:

@@ -8,21 +8,34 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-LONGEST = {
-    "test_app",
-    "test_app_browser",
-    "test_bundle",
-    "test_coalitions",
-    "test_conformance",
-    "test_consensus_admm",
-    "test_independent",
-    "test_negotiation",
-    "test_planning",
-    "test_plugins",
-    "test_policy",
-    "test_pypsa_earth_run",
-    "test_runs",
+# Files that negotiate in the same worlds: one process takes them all and builds each world once,
+# which takes longer than most of their tests. Some look at the same negotiations too.
+ONE_WEEK, FOUR_WEEKS = "a week of four countries", "four weeks of four countries"
+SAME_WORLD = {
+    "test_alternating_offers": ONE_WEEK,
+    "test_bundle": ONE_WEEK,
+    "test_coalitions": ONE_WEEK,
+    "test_conformance": ONE_WEEK,
+    "test_consensus_admm": ONE_WEEK,
+    "test_disclosure": ONE_WEEK,
+    "test_market_coupling": ONE_WEEK,
+    "test_negotiation": FOUR_WEEKS,
+    "test_planning": FOUR_WEEKS,
+    "test_runs": FOUR_WEEKS,
 }
+# The longest first, so that no process waits long for the last.
+LONGEST = (
+    ONE_WEEK,
+    FOUR_WEEKS,
+    "test_compare",
+    "test_app_browser",
+    "test_pypsa_earth_run",
+    "test_pypsa_earth_rules",
+    "test_plugins",
+    "test_app",
+    "test_policy",
+    "test_independent",
+)
 
 
 def pytest_configure() -> None:
@@ -44,9 +57,26 @@ def planner_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that no process waits long for the last.
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test cuts the power, so that no file needs to have reached the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield
 
-    ``--dist loadfile`` keeps a file in one process, so that what its tests share is made once.
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which files ``--dist loadgroup`` keeps in one process, and begin with the longest.
+
+    Every file stays whole, so that what its tests share is made once.
     """
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    rank = {group: place for place, group in enumerate(LONGEST)}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: rank.get(group_of(item), len(rank)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Name of the group of files that a test belongs to."""
+    return SAME_WORLD.get(item.path.stem, item.path.stem)

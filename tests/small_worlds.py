@@ -25,22 +25,24 @@ FOUR = ("MZ", "ZA", "ZW", "NA")
 ROUNDING = 1e-9
 
 
-@cache
 def small_world(
     countries: tuple[str, ...] = FOUR,
     resolution: str = "4w6h",
     slices: str = "year",
     products: str = "tou",
-    *changes: tuple[str, object],
 ) -> World:
     """World that all tests of a process share; only its problems remember what they were asked."""
+    return _built(countries, resolution, slices, products)
+
+
+@cache
+def _built(countries: tuple[str, ...], resolution: str, slices: str, products: str) -> World:
     chosen = RunOptions(
         "sapp2030",
         countries=countries,
         resolution=resolution,
         slices=slices,
         products=products,
-        overrides=dict(changes),
     )
     return build_world(chosen_scenario(chosen), "highs", Reporter())
 

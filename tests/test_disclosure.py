@@ -18,7 +18,7 @@ from protocols.evidence import MarginalValue, Saving
 from protocols.messages import CLOCK, OPERATOR, Message
 from protocols.registry import make_protocol, protocol_modes
 from tests.small_worlds import teaching_world
-from tests.test_conformance import EVERYONE, MEMBERS, TEACHING, Story, story
+from tests.stories import EVERYONE, MEMBERS, TEACHING, Story, story
 
 HOURS = np.array([1.0])
 
@@ -49,6 +49,29 @@ def test_the_whole_curve_discloses_nearly_all() -> None:
         value = 500 - 4 * mw
         band.learn(at(value, value, mw), np.zeros(1), HOURS)
     assert band.share(HOURS) > 0.95
+
+
+def test_what_a_later_message_contradicts_is_forgotten() -> None:
+    """Otherwise edges that cross would make a country look known through and through."""
+    band = band_of_one()
+    band.learn(at(300.0, 300.0, 10.0), np.zeros(1), HOURS)
+    band.learn(at(500.0, 500.0, 20.0), np.zeros(1), HOURS)
+    later = band_of_one()
+    later.learn(at(500.0, 500.0, 20.0), np.zeros(1), HOURS)
+    low, high = band.edges()
+    assert (low <= high).all()
+    # The lower bound that came with the first message does not contradict the second.
+    np.testing.assert_array_equal(high, later.edges()[1])
+    assert later.share(HOURS) <= band.share(HOURS) < 0.6
+
+
+@given(st.lists(st.tuples(st.floats(-90, 90), st.floats(0, 1000)), max_size=12))
+def test_edges_never_cross(told: list[tuple[float, float]]) -> None:
+    band = band_of_one()
+    for mw, value in told:
+        band.learn(at(value, value, mw), np.zeros(1), HOURS)
+    low, high = band.edges()
+    assert (low <= high + 0.1 + 1e-9).all()
 
 
 @given(st.lists(st.tuples(st.floats(-90, 90), st.floats(0, 90)), max_size=6))

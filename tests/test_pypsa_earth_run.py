@@ -10,6 +10,7 @@ import numpy as np
 import pypsa
 import pytest
 
+import model.runs
 from agents.planning import PypsaProblem
 from agents.problem import Terms
 from model.choices import choose_options
@@ -34,7 +35,9 @@ from pypsa_earth.results import ON_LINES, STATISTICS
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.split import national_rules, split
 from scenarios.errors import ScenarioError
+from scenarios.schema import Scenario
 from tests.small_networks import COUNTRIES, sapp_like, written
+from tests.small_worlds import untouched
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +119,13 @@ def test_energy_does_not_pass_through_a_country_with_two_ports_unasked(world: Wo
 
 
 @pytest.fixture(scope="module")
-def finished(file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, RunRecords]:
+def finished(
+    file: Path, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict, RunRecords]:
     out = tmp_path_factory.mktemp("runs")
-    summary = run(RunOptions(str(file), countries=COUNTRIES, out=out, max_steps=40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.runs, "build_world", lambda *_: untouched(world))
+        summary = run(RunOptions(str(file), countries=COUNTRIES, out=out, max_steps=40))
     return summary, RunRecords.open(summary["folder"])
 
 
@@ -176,6 +183,21 @@ class _StopsAfterAStep(Reporter):
         raise KeyboardInterrupt
 
 
+@pytest.fixture
+def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are built for the first run; the next get them as if new, and read the file anew."""
+    built: list[World] = []
+
+    def build(scenario: Scenario, solver: str, reporter: Reporter) -> World:
+        if not built:
+            built.append(build_world(scenario, solver, reporter))
+        assert scenario == built[0].scenario
+        return untouched(built[0])
+
+    monkeypatch.setattr(model.runs, "build_world", build)
+
+
+@pytest.mark.usefixtures("built_once")
 def test_a_run_goes_on_where_it_broke_off(file: Path, tmp_path: Path) -> None:
     options = RunOptions(
         str(file),
