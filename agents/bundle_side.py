@@ -28,7 +28,7 @@ class BundleSide(Side):
         body = message.body
         if isinstance(body, ProposalCall):
             plan_mw = np.asarray(body.plan_mw)
-            change = self.valuation.problem.respond(self._at(here, plan_mw), _terms(body))
+            change = self.valuation.respond(self._at(here, plan_mw), _terms(body))
             mw = plan_mw + change
             cost, value = self._worth(here, mw)
             reply: Body = Preference(tuple(mw.tolist()), cost, value)
@@ -40,12 +40,13 @@ class BundleSide(Side):
 
     def _worth(self, here: np.ndarray, mw: np.ndarray) -> tuple[float, tuple[float, ...]]:
         before = self._plan_before(here)
-        plan = self.valuation.plan(self._at(here, mw))
-        value = self.valuation.products.average(plan.price_eur_per_mwh)
-        return plan.cost_eur - before.cost_eur, tuple(value.tolist())
+        there = self._at(here, mw)
+        cost_eur = self.valuation.plan(there).cost_eur
+        value = self.valuation.marginal_value(there)
+        return cost_eur - before.cost_eur, tuple(value.tolist())
 
     def _at(self, here: np.ndarray, mw: np.ndarray) -> np.ndarray:
-        return here + self.valuation.products.profile_mw(mw)
+        return here + self.valuation.profile_mw(mw)
 
     def _plan_before(self, here: np.ndarray) -> Plan:
         # Asked for with every answer, and soon forgotten by the valuation.

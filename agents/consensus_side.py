@@ -84,7 +84,7 @@ class ConsensusSide(Side):
 
     def _think_again(self, call: OpeningCall, ledger: PublicLedger) -> None:
         if not len(self._price):
-            self._price = self.valuation.marginal_values(ledger.exchange_mw(self.country))
+            self._price = self.valuation.marginal_value(ledger.exchange_mw(self.country))
             self._ladder = PriceLadder(self._span_mw, len(self._price))
         elif not call.first:
             self._take_mean()
@@ -121,15 +121,14 @@ class ConsensusSide(Side):
         slope = self._slopes[self.country].at(self._price)
         width, rise = self._ladder.blocks(slope)
         terms = Terms(self._price + rise, self._price - rise, width, width)
-        change = self.valuation.problem.respond(profile, terms)
+        change = self.valuation.respond(profile, terms)
         self._price = self._price + call.relaxation * slope * change
         self._ladder.refine(change)
 
     def _proposed_mw(self) -> np.ndarray:
         """Net import that the proposed flows give, MW per snapshot of every port."""
-        products, ports = self.valuation.products, self.valuation.problem.ports
-        total = np.zeros((ports, len(products)))
-        for port in range(ports):
+        total = np.zeros((self.valuation.problem.ports, len(self.valuation.products)))
+        for port in range(len(total)):
             landing = [line for c, line in self._lines.items() if self._ports[c] == port]
             total[port] = np.sum([line.near_import_mw for line in landing], axis=0)
-        return np.concatenate([products.profile_mw(mw) for mw in total])
+        return self.valuation.profile_mw(total)

@@ -27,7 +27,7 @@ from protocols.public import PublicLedger
 class CurveSide(Side):
     """Answers an auctioneer for one country; a level of a curve is one best response.
 
-    What concerns one line is answered for the port where it lands.
+    What concerns one line is answered for the port where it lands, everything else for all ports.
     """
 
     answers: ClassVar[tuple[type[Body], ...]] = (WorthCall, CurveCall, CostCall, Allotment)
@@ -44,7 +44,7 @@ class CurveSide(Side):
             port = self._port(body.partner, ledger)
             reply = Curve(tuple(self._amounts_mw(body, here, port).ravel().tolist()))
         elif isinstance(body, CostCall):
-            reply = CostChange(self._cost_change_eur(body.change_mw, here, 0))
+            reply = CostChange(self._cost_change_eur(body.change_mw, here))
         elif isinstance(body, Allotment):
             port = self._port(body.partner, ledger)
             willing = self._cost_change_eur(body.change_mw, here, port) + body.pay_eur <= 0
@@ -53,19 +53,18 @@ class CurveSide(Side):
             return None
         return Message(self.country, message.sender, act, reply, message.round)
 
-    def _port(self, partner: str, ledger: PublicLedger) -> int:
-        return ledger.port_of(self.country, partner) if partner else 0
+    def _port(self, partner: str, ledger: PublicLedger) -> int | None:
+        return ledger.port_of(self.country, partner) if partner else None
 
-    def _there_mw(self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int) -> np.ndarray:
-        """Exchange with a change of every product at one port."""
-        there = here_mw.reshape(self.valuation.problem.ports, -1).copy()
-        there[port] += self.valuation.products.profile_mw(np.asarray(change_mw))
-        return there.ravel()
+    def _there_mw(
+        self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int | None
+    ) -> np.ndarray:
+        return here_mw + self.valuation.profile_mw(np.asarray(change_mw), port)
 
-    def _amounts_mw(self, call: CurveCall, here_mw: np.ndarray, port: int) -> np.ndarray:
+    def _amounts_mw(self, call: CurveCall, here_mw: np.ndarray, port: int | None) -> np.ndarray:
         """Best response to the ladder of each level (shape: levels, products)."""
         start = self._there_mw(call.centre_mw, here_mw, port)
-        rows = (-1, len(self.valuation.products))
+        rows = (-1, len(call.centre_mw))
         rise, levels = (
             np.reshape(x, rows) for x in (call.rise_eur_per_mwh, call.price_eur_per_mwh)
         )
@@ -81,7 +80,7 @@ class CurveSide(Side):
         return np.asarray(np.round(np.array(amounts) / least) * least)
 
     def _cost_change_eur(
-        self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int
+        self, change_mw: tuple[float, ...], here_mw: np.ndarray, port: int | None = None
     ) -> float:
         there_mw = self._there_mw(change_mw, here_mw, port)
         before, after = (self.valuation.plan(mw).cost_eur for mw in (here_mw, there_mw))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import linopy
@@ -23,13 +24,35 @@ from agents.policy import Policy, PolicyInForce
 from agents.problem import Plan, PlanningError, PlanningProblem, Terms, at_ports
 from agents.singletons import singleton_rows_to_bounds
 
-BALANCE = "Bus-nodal_balance"
+BALANCE = "nodal_balance"
 IMPORT, EXPORT = "trade_import", "trade_export"
 # Longest ladder of prices a problem answers unless told otherwise. Blocks that are not asked for
 # have no width and cost next to nothing: 5 instead of 1 do not show in the time of a re-solve.
 LADDER_BLOCKS = 5
 # Exchange is matched by the trade variables if nothing larger is left over, MW.
 MATCH_MW = 1e-9
+
+
+@dataclass(frozen=True)
+class LimitPrice:
+    """A limit that the policy sets on the country as a whole, and what it costs.
+
+    Attributes
+    ----------
+    name : str
+        Of the constraint.
+    sense : str
+        ``"<="``, ``">="`` or ``"="``.
+    limit : float
+        Right-hand side, in the limit's own unit.
+    eur_per_unit : float
+        By how much annual cost rises per unit of the limit; negative where more is allowed.
+    """
+
+    name: str
+    sense: str
+    limit: float
+    eur_per_unit: float
 
 
 class PypsaProblem(PlanningProblem):
@@ -134,6 +157,18 @@ class PypsaProblem(PlanningProblem):
         solved._objective = self._cost_eur(result)
         return solved
 
+    def limit_prices(self, exchange_mw: np.ndarray) -> list[LimitPrice]:
+        """Shadow prices of the policy's limits at an exchange, in the order they were added."""
+        dual = np.asarray(self._solve_at(exchange_mw).solution.dual)
+        found = []
+        for name in self._limits:
+            row = self.network.model.constraints[name]
+            limit, price = (  # a zero has no sign
+                float(x) + 0.0 for x in (row.rhs.item(), dual[row.labels.item()])
+            )
+            found.append(LimitPrice(name, row.sign.item(), limit, price))
+        return found
+
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange with nothing remembered but the basis."""
         self._stand(exchange_mw)
@@ -155,14 +190,16 @@ class PypsaProblem(PlanningProblem):
 
     def _build(self) -> None:
         model = self.network.optimize.create_model(include_objective_constant=False)
+        usual = set(model.constraints)
         self.policy.add_to(self.network, self.country)
+        added = [name for name in model.constraints if name not in usual]
+        self._limits = [name for name in added if model.constraints[name].ndim == 0]
         bought, sold = self._add_trade_variables(model)
-        singleton_rows_to_bounds(model)
-        balance = model.constraints[BALANCE]
-        names = list(balance.coords["name"].values)
-        landed = [names.index(bus) for bus in self._buses]
-        self._balance_labels = balance.labels.transpose("name", "snapshot").values[landed]
-        self._own_demand_mw = balance.rhs.transpose("name", "snapshot").values[landed].ravel()
+        singleton_rows_to_bounds(model, keep=self._limits)
+        landed = [(bus, _balance(model, bus)) for bus in self._buses]
+        self._balance_labels = np.array([b.labels.sel(name=bus).values for bus, b in landed])
+        demand = [b.rhs.sel(name=bus).values for bus, b in landed]
+        self._own_demand_mw: np.ndarray = np.concatenate(demand)
         labels = [v.labels.transpose("block", "product").values for v in (bought, sold)]
         self._import_labels, self._export_labels = labels
 
@@ -175,10 +212,9 @@ class PypsaProblem(PlanningProblem):
         self._prices = np.zeros((2, self.blocks, len(self.shape)))
         self._fixed_mw = np.zeros(len(self.shape))
         self._balance_mw = np.zeros(len(self.weights_h))
-        self._injected_mw = np.zeros(self._own_demand_mw.shape)
+        self._injected_mw = np.zeros_like(self._own_demand_mw)
 
     def _add_trade_variables(self, model: linopy.Model) -> tuple[linopy.Variable, linopy.Variable]:
-        balance = model.constraints[BALANCE]
         product = xr.DataArray(np.arange(len(self.shape)), dims="product")
         product = product.assign_coords(product=product)
         block = xr.DataArray(np.arange(self.blocks), dims="block")
@@ -186,16 +222,16 @@ class PypsaProblem(PlanningProblem):
         bought, sold = (
             model.add_variables(lower=zero, upper=zero, name=name) for name in (IMPORT, EXPORT)
         )
-        snapshot = balance.coords["snapshot"]
-        delivery = self.shape.reshape(len(self.shape), self.ports, len(snapshot))
+        delivery = self.shape.reshape(len(self.shape), self.ports, -1)
         for bus, share in zip(self._buses, self._landing.T, strict=True):
+            balance = _balance(model, bus)
             here = xr.DataArray(
                 (balance.coords["name"].values == bus).astype(float),
                 coords={"name": balance.coords["name"]},
             )
             shape = xr.DataArray(
                 np.einsum("p,kpt->kt", share, delivery),
-                coords={"product": product, "snapshot": snapshot},
+                coords={"product": product, "snapshot": balance.coords["snapshot"]},
                 dims=("product", "snapshot"),
             )
             lands = ((bought - sold) * shape).sum(["block", "product"])
@@ -278,3 +314,13 @@ class PypsaProblem(PlanningProblem):
                 "check its fleet, its policy and that load may be shed"
             )
         return result
+
+
+def _balance(model: linopy.Model, bus: str) -> linopy.Constraint:
+    """Block of nodal balances that holds a bus; PyPSA makes one for each size of bus."""
+    for name in model.constraints:
+        if name.startswith("Bus") and name.endswith(BALANCE):
+            block = model.constraints[name]
+            if bus in block.coords["name"].values:
+                return block
+    raise PlanningError(f"bus {bus}: exchange lands where nothing is connected")

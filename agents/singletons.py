@@ -7,6 +7,7 @@ free but pays for rows, so that a country's problem shrinks to about a third
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import linopy
@@ -14,13 +15,15 @@ import numpy as np
 import xarray as xr
 
 
-def singleton_rows_to_bounds(model: linopy.Model) -> list[str]:
+def singleton_rows_to_bounds(model: linopy.Model, keep: Collection[str] = ()) -> list[str]:
     """Replace every constraint block whose rows hold at most one variable by variable bounds.
 
     Parameters
     ----------
     model : linopy.Model
         Changed in place. The removed constraints have no duals afterwards.
+    keep : collection of str
+        Names of constraints that stay rows, because their duals are asked for.
 
     Returns
     -------
@@ -29,7 +32,7 @@ def singleton_rows_to_bounds(model: linopy.Model) -> list[str]:
     """
     bounds = _Bounds(model)
     removed = []
-    for name in list(model.constraints):
+    for name in (n for n in list(model.constraints) if n not in keep):
         constraint = model.constraints[name]
         labels, coefficients = _flat_terms(constraint)
         present = (labels >= 0) & (coefficients != 0)

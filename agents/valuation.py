@@ -71,21 +71,28 @@ class Valuation:
         self.forget()
         self.problem.restore(exchange_mw, state)
 
-    def marginal_value(self, exchange_mw: np.ndarray, port: int = 0) -> np.ndarray:
-        """Free estimate from duals: marginal value of each product at a port, EUR/MWh."""
-        return self.products.average(self.plan(exchange_mw).price_at(port))
+    def marginal_value(self, exchange_mw: np.ndarray, port: int | None = None) -> np.ndarray:
+        """Free estimate from duals: marginal value of each product, EUR/MWh.
 
-    def marginal_values(self, exchange_mw: np.ndarray) -> np.ndarray:
-        """Marginal value of each product at every port, one block per port, EUR/MWh."""
-        ports = range(self.problem.ports)
-        return np.concatenate([self.marginal_value(exchange_mw, port) for port in ports])
+        At one port, or one block of products per port.
+        """
+        plan = self.plan(exchange_mw)
+        ports = range(self.problem.ports) if port is None else (port,)
+        return np.concatenate([self.products.average(plan.price_at(p)) for p in ports])
 
-    def respond(self, exchange_mw: np.ndarray, terms: Terms, port: int = 0) -> np.ndarray:
-        """Best trade at given prices at one port; nothing changes at the others."""
+    def profile_mw(self, mw: np.ndarray, port: int | None = None) -> np.ndarray:
+        """MW per snapshot of every port, from MW per product at one port or at every port."""
+        blocks = np.zeros((self.problem.ports, len(self.products)))
+        blocks[slice(None) if port is None else port] = np.reshape(mw, (-1, len(self.products)))
+        return np.concatenate([self.products.profile_mw(block) for block in blocks])
+
+    def respond(self, exchange_mw: np.ndarray, terms: Terms, port: int | None = None) -> np.ndarray:
+        """Best trade at given prices: at one port, nothing changing at the others, or at all."""
         ports, count = self.problem.ports, len(self.products)
-        if ports > 1:
-            terms = Terms(*(_only_at(port, ports, values) for values in vars(terms).values()))
-        change = self.problem.respond(exchange_mw, terms)
+        if port is None or ports == 1:
+            return self.problem.respond(exchange_mw, terms)
+        here = Terms(*(_only_at(port, ports, values) for values in vars(terms).values()))
+        change = self.problem.respond(exchange_mw, here)
         return change[port * count : (port + 1) * count]
 
     def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:

@@ -31,6 +31,8 @@ from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
 from pypsa_earth.results import in_words, write_results
+from pypsa_earth.rules import NationalRules
+from pypsa_earth.shadow_prices import SolvedCountry
 from scenarios.errors import ScenarioError
 
 
@@ -259,7 +261,7 @@ class _Run:
                 self.records.path,
                 world.scenario,
                 network,
-                solved,
+                _with_limits(world, ledger, solved),
                 ledger.flows_mw,
                 {c: ledger.net_import_mw(c) for c in world.countries},
                 TRADE,
@@ -274,6 +276,19 @@ class _Run:
         finally:
             spent = time.perf_counter() - start
             self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + spent, 3)
+
+
+def _with_limits(
+    world: World, ledger: Ledger, solved: dict[str, pypsa.Network]
+) -> dict[str, SolvedCountry]:
+    """Countries of a network file with what their national limits cost."""
+    found = {}
+    for country, n in solved.items():
+        problem, rules = world.problems[country], world.policies[country]
+        if isinstance(problem, PypsaProblem) and isinstance(rules, NationalRules):
+            prices = problem.limit_prices(ledger.exchange_mw(country))
+            found[country] = SolvedCountry(n, rules, prices)
+    return found
 
 
 def _progress(reporter: Reporter) -> Callable[[Tally], None]:

@@ -1,7 +1,9 @@
 """Messages of auctions that a market operator holds, and of those between two neighbours.
 
 Amounts are net imports in MW per product at the country's own border, told as changes against the
-exchange booked so far. Tuples over several levels or blocks are flat, level by level.
+exchange booked so far. Tuples over several levels or blocks are flat, level by level. What is not
+about one neighbour's line is about all ports of a country: read "products" as ports times products,
+one block of products per port.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from protocols.evidence import Evidence, MarginalValue, Saving, slopes_of_ladder
+from protocols.evidence import Evidence, MarginalValue, at_the_border, savings, slopes_of_ladder
 from protocols.messages import Body
 from protocols.public import PublicLedger
 
@@ -37,9 +39,10 @@ class Worth(Body):
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
         """The present marginal values."""
-        del question, sender, ledger
+        del question, sender
         price = np.asarray(self.price_eur_per_mwh)
-        return (MarginalValue(np.zeros(len(price)), price, price),)
+        found = MarginalValue(np.zeros(len(price)), price, price)
+        return (at_the_border(found, len(ledger.products)),)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Curve(Body):
         del sender
         if not isinstance(question, CurveCall):
             return ()
-        rows = (-1, len(ledger.products))
+        products = len(ledger.products)
+        rows = (-1, len(question.centre_mw))
         levels, rise, most_in, most_out, amounts = (
             np.reshape(numbers, rows)
             for numbers in (
@@ -99,10 +103,11 @@ class Curve(Body):
             )
         )
         start = np.asarray(question.centre_mw)
-        return tuple(
+        found = (
             slopes_of_ladder(change, price + rise, price - rise, most_in, most_out, start)
             for price, change in zip(levels, amounts, strict=True)
         )
+        return tuple(at_the_border(slopes, products) for slopes in found)
 
 
 @dataclass(frozen=True)
@@ -123,10 +128,11 @@ class CostChange(Body):
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
         """Cost saved by the change that was asked about."""
-        del sender, ledger
+        del sender
         if not isinstance(question, CostCall):
             return ()
-        return (Saving(np.asarray(question.change_mw), -self.amount_eur, -self.amount_eur),)
+        mw = np.asarray(question.change_mw)
+        return savings(mw, -self.amount_eur, -self.amount_eur, len(ledger.products))
 
 
 @dataclass(frozen=True)
@@ -159,8 +165,8 @@ class Consent(Body):
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
         """Whether the change saves what is asked for it."""
-        del sender, ledger
+        del sender
         if not isinstance(question, Allotment):
             return ()
         least, most = (question.pay_eur, np.inf) if self.willing else (-np.inf, question.pay_eur)
-        return (Saving(np.asarray(question.change_mw), least, most),)
+        return savings(np.asarray(question.change_mw), least, most, len(ledger.products))

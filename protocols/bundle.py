@@ -29,7 +29,7 @@ class Incumbent:
     flow_mw : ndarray, shape (edges, products)
     cost_change_eur : dict of str to float
         Of the countries concerned.
-    value : ndarray, shape (countries, products)
+    value : ndarray, shape (zones, products)
         Marginal values at these flows, EUR/MWh.
     complete : bool
         Whether all countries concerned have answered.
@@ -49,7 +49,7 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Where the operator stands; arrays of shape (countries, products) but for the flows.
+    """Where the operator stands; arrays of shape (zones, products) but for the flows.
 
     Attributes
     ----------
@@ -89,6 +89,7 @@ class ProximalBundle(Protocol):
        the trades that lead to the incumbent. Energy is paid at the middle of the marginal values at
        both ends; who would lose is lifted by those who gain.
 
+    A country has a net import, a price and marginal values at every port, all told in one message.
     Who does not answer keeps its present exchange, and the others go on without it.
 
     Properties: nobody loses, by re-solved cost; budget balanced; bound <= planner <= incumbent at
@@ -156,6 +157,7 @@ class ProximalBundle(Protocol):
     discloses = "net import, cost change and marginal values a round, to the operator"
     valuation = "duals"
     operator = True
+    several_ports = True
 
     def run(self, market: Market) -> Conversation:
         """One negotiation from the flows in the ledger."""
@@ -221,7 +223,7 @@ class ProximalBundle(Protocol):
                 OPERATOR,
                 country,
                 "call",
-                _call(at, *limits, network.countries.index(country)),
+                _call(at, *limits, network.zones.of(country)),
                 round_,
             )
             for country in asked
@@ -232,8 +234,8 @@ class ProximalBundle(Protocol):
                 network = network.without(country)
                 continue
             body = reply.body
-            mw, value = np.array(body.mw), np.array(body.marginal_value_eur_per_mwh)
-            choice[network.countries.index(country)] = mw
+            mw, value = _by_port(network, body.mw, body.marginal_value_eur_per_mwh)
+            choice[network.zones.of(country)] = mw
             bound.add(country, Cut(mw, body.cost_change_eur, value))
         return network, self._master(market, network, at, choice)
 
@@ -270,7 +272,7 @@ class ProximalBundle(Protocol):
                 OPERATOR,
                 country,
                 "call",
-                TrialCall(_numbers(exchange[network.countries.index(country)])),
+                TrialCall(_numbers(exchange[network.zones.of(country)])),
                 round_,
             )
             for country in asked
@@ -279,11 +281,11 @@ class ProximalBundle(Protocol):
             if reply is None or not isinstance(reply.body, Trial):
                 network, tried.complete = network.without(country), False
                 continue
-            i, body = network.countries.index(country), reply.body
-            value = np.array(body.marginal_value_eur_per_mwh)
-            bound.add(country, Cut(exchange[i], body.cost_change_eur, value))
+            rows, body = network.zones.of(country), reply.body
+            (value,) = _by_port(network, body.marginal_value_eur_per_mwh)
+            bound.add(country, Cut(exchange[rows], body.cost_change_eur, value))
             tried.cost_change_eur[country] = body.cost_change_eur
-            tried.value[i] = value
+            tried.value[rows] = value
         return network, tried
 
     def _outcome(
@@ -320,16 +322,21 @@ class ProximalBundle(Protocol):
         return fair_trades(network, flow, best.cost_change_eur, best.value, round_)
 
 
-def _call(at: Proposal, least_mw: np.ndarray, most_mw: np.ndarray, i: int) -> ProposalCall:
+def _call(at: Proposal, least_mw: np.ndarray, most_mw: np.ndarray, rows: slice) -> ProposalCall:
     return ProposalCall(
-        plan_mw=_numbers(at.plan_mw[i]),
-        price_eur_per_mwh=_numbers(at.price[i]),
-        stiffness_eur_per_mwh_per_mw=_numbers(at.stiffness[i]),
-        reach_mw=_numbers(at.reach_mw[i]),
-        least_mw=_numbers(least_mw[i]),
-        most_mw=_numbers(most_mw[i]),
+        plan_mw=_numbers(at.plan_mw[rows]),
+        price_eur_per_mwh=_numbers(at.price[rows]),
+        stiffness_eur_per_mwh_per_mw=_numbers(at.stiffness[rows]),
+        reach_mw=_numbers(at.reach_mw[rows]),
+        least_mw=_numbers(least_mw[rows]),
+        most_mw=_numbers(most_mw[rows]),
     )
 
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(values.tolist())
+    return tuple(values.ravel().tolist())
+
+
+def _by_port(network: FlowNetwork, *told: tuple[float, ...]) -> list[np.ndarray]:
+    """Answers of one country with a row for each of its ports."""
+    return [np.reshape(numbers, (-1, len(network.hours))) for numbers in told]

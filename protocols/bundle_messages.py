@@ -1,4 +1,8 @@
-"""What the market operator of the bundle method asks, and what countries answer."""
+"""What the market operator of the bundle method asks, and what countries answer.
+
+Net import, prices and marginal values are those at every port of the country: one block of
+products per port.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from protocols.evidence import Evidence, MarginalValue, Saving
+from protocols.evidence import Evidence, MarginalValue, at_the_border, savings
 from protocols.messages import Body
 from protocols.public import PublicLedger
 
@@ -64,8 +68,9 @@ class Preference(Body):
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
         """Cost change and marginal values where the country would rather be."""
-        del question, sender, ledger
-        return _evidence(self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+        del question, sender
+        told = self.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh
+        return _evidence(*told, len(ledger.products))
 
 
 @dataclass(frozen=True)
@@ -87,15 +92,17 @@ class Trial(Body):
         self, question: Body | None, sender: str, ledger: PublicLedger
     ) -> tuple[Evidence, ...]:
         """Cost change and marginal values where the country was asked."""
-        del sender, ledger
+        del sender
         if not isinstance(question, TrialCall):
             return ()
-        return _evidence(question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh)
+        told = question.mw, self.cost_change_eur, self.marginal_value_eur_per_mwh
+        return _evidence(*told, len(ledger.products))
 
 
 def _evidence(
-    mw: tuple[float, ...], cost_change_eur: float, value: tuple[float, ...]
+    mw: tuple[float, ...], cost_change_eur: float, value: tuple[float, ...], products: int
 ) -> tuple[Evidence, ...]:
     place, exact = np.array(mw), np.array(value)
+    marginal = at_the_border(MarginalValue(place, exact, exact), products)
     saved = -cost_change_eur
-    return MarginalValue(place, exact, exact), Saving(place, saved, saved)
+    return marginal, *savings(place, saved, saved, products)

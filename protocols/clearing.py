@@ -1,9 +1,11 @@
 """Clearing of step curves on a network: the linear programme of market coupling.
 
 One sparse linear programme clears all products at once. It maximises the welfare that the curves
-report over the flows of the graph, with losses, net capacities and a balance for every country and
+report over the flows of the graph, with losses, net capacities and a balance for every zone and
 product; products share nothing, so that it falls apart into one small problem for each. Of one
 clearing to the next only numbers change, and the programme goes on from where it ended.
+
+A zone is a port of a country (:class:`protocols.landing.Zones`); most countries are one zone.
 
 Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity; the European day-
 ahead algorithm EUPHEMIA does the same with losses and available transfer capacities (NEMO
@@ -20,6 +22,7 @@ import scipy.sparse as sp
 
 from protocols.base import Market
 from protocols.hot_programme import HotProgramme
+from protocols.landing import Zones
 
 # What a flow must be worth, as a share of the highest price: keeps idle energy from circulating.
 _IDLE_SHARE = 1e-9
@@ -27,18 +30,18 @@ _IDLE_SHARE = 1e-9
 
 @dataclass(frozen=True)
 class StepCurves:
-    """Curves of all countries: what they would import beyond an amount, or give up of it.
+    """Curves of all zones: what they would import beyond an amount, or give up of it.
 
     Blocks fill in order, so that prices of import blocks must not rise and those of give-up blocks
     must not fall from block to block.
 
     Attributes
     ----------
-    centre_mw : ndarray, shape (countries, products)
+    centre_mw : ndarray, shape (zones, products)
         Net import around which the blocks lie.
-    more_price, less_price : ndarray, shape (countries, blocks, products)
+    more_price, less_price : ndarray, shape (zones, blocks, products)
         Worth of a block of further import, and of one of import given up, EUR/MWh.
-    more_mw, less_mw : ndarray, shape (countries, blocks, products)
+    more_mw, less_mw : ndarray, shape (zones, blocks, products)
         Width of each block.
     """
 
@@ -48,23 +51,23 @@ class StepCurves:
     less_price: np.ndarray
     less_mw: np.ndarray
 
-    def without(self, country: int, exchange_mw: np.ndarray) -> StepCurves:
-        """The same without one country, which keeps a net import (MW per product)."""
+    def without(self, rows: slice, exchange_mw: np.ndarray) -> StepCurves:
+        """The same without one country's zones, which keep a net import (MW per product)."""
         centre, more, less = self.centre_mw.copy(), self.more_mw.copy(), self.less_mw.copy()
-        centre[country], more[country], less[country] = exchange_mw, 0.0, 0.0
+        centre[rows], more[rows], less[rows] = exchange_mw, 0.0, 0.0
         return replace(self, centre_mw=centre, more_mw=more, less_mw=less)
 
     def worth_eur(self, exchange_mw: np.ndarray, hours: np.ndarray) -> np.ndarray:
-        """Reported worth of each country's net import against the centre, EUR.
+        """Reported worth of each zone's net import against the centre, EUR.
 
         Parameters
         ----------
-        exchange_mw : ndarray, shape (countries, products)
+        exchange_mw : ndarray, shape (zones, products)
         hours : ndarray, shape (products,)
 
         Returns
         -------
-        ndarray, shape (countries,)
+        ndarray, shape (zones,)
         """
         change = exchange_mw - self.centre_mw
         gained = _filled(np.maximum(change, 0.0), self.more_mw) * self.more_price
@@ -80,7 +83,7 @@ class Cleared:
     ----------
     flow_mw : ndarray, shape (lines, products)
         Net flow of each line in the direction of :attr:`Network.lines`, at the sending end.
-    price_eur_per_mwh : ndarray, shape (countries, products)
+    price_eur_per_mwh : ndarray, shape (zones, products)
         Zonal price: dual of the balance.
     """
 
@@ -89,7 +92,7 @@ class Cleared:
 
 
 class Network:
-    """Lines and countries of a market in matrix form.
+    """Lines and zones of a market in matrix form.
 
     Parameters
     ----------
@@ -98,6 +101,7 @@ class Network:
     Attributes
     ----------
     countries : tuple of str
+    zones : Zones
     lines : list of (str, str)
         Each line once.
     loss : ndarray, shape (lines,)
@@ -105,11 +109,12 @@ class Network:
         Largest flow along and against the direction of each line.
     hours : ndarray, shape (products,)
     ends : tuple of ndarray, shape (lines,)
-        Positions of the first and second country of each line.
+        Zones at which the two ends of each line land.
     """
 
     def __init__(self, market: Market) -> None:
         self.countries = market.countries
+        self.zones = Zones(market.graph)
         self.lines: list[tuple[str, str]] = list(market.graph.edges)
         data = [market.graph.edges[line] for line in self.lines]
         self.loss = np.array([d["loss"] for d in data])
@@ -124,10 +129,8 @@ class Network:
                 for way in (0, 1)
             ]
         ).reshape(2, len(self.lines), len(market.products))
-        self._from, self._to = self.ends = (
-            np.array([self.countries.index(line[0]) for line in self.lines], dtype=int),
-            np.array([self.countries.index(line[1]) for line in self.lines], dtype=int),
-        )
+        first, second = self.zones.ends(self.lines).T
+        self._from, self._to = self.ends = (first, second)
         self._programmes: dict[tuple[tuple[int, ...], int], HotProgramme] = {}
 
     def flows_of(self, market: Market) -> np.ndarray:
@@ -143,17 +146,17 @@ class Network:
         return np.where(along, flow_mw, keep * flow_mw), np.where(along, keep * flow_mw, flow_mw)
 
     def exchange_mw(self, flow_mw: np.ndarray) -> np.ndarray:
-        """Net import of each country (shape: countries, products)."""
+        """Net import of each zone (shape: zones, products)."""
         taken, brought = self.ends_mw(flow_mw)
-        exchange = np.zeros((len(self.countries), len(self.hours)))
+        exchange = np.zeros((len(self.zones), len(self.hours)))
         np.subtract.at(exchange, self._from, taken)
         np.add.at(exchange, self._to, brought)
         return exchange
 
     def reach_mw(self) -> np.ndarray:
-        """Largest net import or export that the lines of each country allow, MW per product."""
+        """Largest net import or export that the lines of each zone allow, MW per product."""
         keep = 1 - self.loss[:, None]
-        out = np.zeros((len(self.countries), len(self.hours)))
+        out = np.zeros((len(self.zones), len(self.hours)))
         into = np.zeros_like(out)
         for sender, receiver, limit in (
             (self._from, self._to, self.limit_mw[0]),
@@ -164,12 +167,12 @@ class Network:
         return np.maximum(out, into)
 
     def mean_with_neighbours(self, price: np.ndarray) -> np.ndarray:
-        """Mean of each country's price with its neighbours', weighted by what lines carry.
+        """Mean of each zone's price with its neighbours', weighted by what lines carry.
 
         Parameters
         ----------
-        price : ndarray, shape (countries, products)
-            EUR/MWh. A country's own counts as much as all its lines.
+        price : ndarray, shape (zones, products)
+            EUR/MWh. A zone's own counts as much as all its lines.
         """
         own = self.reach_mw().max(axis=1, initial=0.0)[:, None]
         carried = self.limit_mw.max(axis=(0, 2), initial=0.0)[:, None]
@@ -197,10 +200,11 @@ class Network:
         RuntimeError
             If the solver does not come to an end.
         """
-        rows = [i for i, c in enumerate(self.countries) if c not in absent]
+        every = range(len(self.zones))
+        rows = [i for c in self.countries if c not in absent for i in every[self.zones.of(c)]]
         products, lines, blocks = len(self.hours), len(self.lines), curves.more_mw.shape[1]
         if not lines or not products:
-            return Cleared(flow_mw, np.zeros((len(self.countries), products)))
+            return Cleared(flow_mw, np.zeros((len(self.zones), products)))
         low, high = self._flow_bounds(flow_mw, absent)
         power = max(float(self.limit_mw.max()), 1e-9)
         price = max(float(np.abs(curves.more_price).max()), float(np.abs(curves.less_price).max()))
@@ -222,12 +226,12 @@ class Network:
         found, duals = programme.solve(cost, lower, upper, wanted)
         arcs = found[: 2 * lines * products].reshape(2, lines, products) * power
         arcs = np.clip(arcs, low, high)
-        zonal = np.zeros((len(self.countries), products))
+        zonal = np.zeros((len(self.zones), products))
         zonal[rows] = duals.reshape(len(rows), products) * price / hours
         return Cleared(arcs[0] - arcs[1], zonal)
 
     def _programme(self, rows: tuple[int, ...], blocks: int) -> HotProgramme:
-        """Balances of some countries over flows, blocks of import and blocks given up."""
+        """Balances of some zones over flows, blocks of import and blocks given up."""
         if (rows, blocks) not in self._programmes:
             each = sp.identity(len(self.hours), format="csr")
             stacked = sp.kron(sp.identity(len(rows)), sp.csr_matrix(np.ones((1, blocks))))
@@ -249,9 +253,9 @@ class Network:
         return low, high
 
     def _incidence(self) -> np.ndarray:
-        """Net import of each country per MW along and against each line."""
+        """Net import of each zone per MW along and against each line."""
         lines = len(self.lines)
-        matrix = np.zeros((len(self.countries), 2 * lines))
+        matrix = np.zeros((len(self.zones), 2 * lines))
         at, keep = np.arange(lines), 1 - self.loss
         matrix[self._from, at], matrix[self._to, at] = -1.0, keep
         matrix[self._to, lines + at], matrix[self._from, lines + at] = -1.0, keep
@@ -259,6 +263,6 @@ class Network:
 
 
 def _filled(amount_mw: np.ndarray, width_mw: np.ndarray) -> np.ndarray:
-    """How much of each block an amount fills (shape: countries, blocks, products)."""
+    """How much of each block an amount fills (shape: zones, blocks, products)."""
     before = np.cumsum(width_mw, axis=1) - width_mw
     return np.clip(amount_mw[:, None] - before, 0.0, width_mw)

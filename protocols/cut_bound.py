@@ -18,7 +18,7 @@ class Cut:
 
     Attributes
     ----------
-    mw, value : ndarray, shape (products,)
+    mw, value : ndarray, shape (ports, products)
         Net import beyond the ledger's, and its marginal value, EUR/MWh.
     cost_eur : float
     """
@@ -29,7 +29,7 @@ class Cut:
 
     def intercept_eur(self, hours: np.ndarray) -> float:
         """Least of cost plus ``hours * value @ x`` over all net imports ``x``."""
-        return self.cost_eur + float(hours @ (self.value * self.mw))
+        return self.cost_eur + float(hours @ (self.value * self.mw).sum(axis=0))
 
 
 @dataclass
@@ -67,13 +67,13 @@ class CutBound:
         network : FlowNetwork
             Flows that are possible. A country whose exchange can change must have answered.
         """
-        price = np.zeros((len(network.countries), len(network.hours)))
+        price = np.zeros((len(network.zones), len(network.hours)))
         total = 0.0
         for country, pairs in self._weights(network).items():
             self._weighty[country] = [cut for cut, _ in pairs]
             for cut, weight in pairs:
                 total += weight * cut.intercept_eur(network.hours)
-                price[network.countries.index(country)] += weight * cut.value
+                price[network.zones.of(country)] += weight * cut.value
         return total - network.rent_eur(price)
 
     def _chosen(self, network: FlowNetwork) -> dict[str, list[Cut]]:
@@ -109,24 +109,21 @@ def _solve(network: FlowNetwork, cuts: dict[str, list[Cut]]) -> np.ndarray:
     money = max(abs(cut.intercept_eur(network.hours)) for _, cut in all_cuts) or 1.0
     power = network.largest_mw
     own_cost = {country: k for k, country in enumerate(cuts)}
-    value = np.array([cut.value for _, cut in all_cuts]) * network.hours * (power / money)
-    country = np.array([network.countries.index(c) for c, _ in all_cuts])
-    products = len(network.hours)
+    value = _values_by_zone(network, all_cuts, power / money)
     blocks = []
     for direction in (0, 1):
         for e, loss in enumerate(network.loss):
             sender, receiver = network.ends[e, direction], network.ends[e, 1 - direction]
-            share = (1 - loss) * (country == receiver) - 1.0 * (country == sender)
-            blocks.append(sparse.csc_matrix(value * share[:, None]))
+            blocks.append((1 - loss) * value[receiver] - value[sender])
     costs = sparse.csc_matrix(
         (np.ones(len(all_cuts)), (range(len(all_cuts)), [own_cost[c] for c, _ in all_cuts])),
         shape=(len(all_cuts), len(cuts)),
     )
     matrix = sparse.hstack([*blocks, costs], format="csc")
-    flows = 2 * len(network.edges) * products
+    flows = 2 * len(network.edges) * len(network.hours)
     now = network.exchange_now_mw() / power
     rows = np.array([cut.intercept_eur(network.hours) / money for _, cut in all_cuts])
-    rows += (value * now[country]).sum(axis=1)
+    rows += sum(at_zone @ mw for at_zone, mw in zip(value, now, strict=True))
     import highspy  # when it is needed: listing protocols must not load a solver
 
     highs = highspy.Highs()
@@ -147,3 +144,20 @@ def _solve(network: FlowNetwork, cuts: dict[str, list[Cut]]) -> np.ndarray:
     highs.passModel(lp)
     highs.run()
     return np.array(highs.getSolution().row_dual)
+
+
+def _values_by_zone(
+    network: FlowNetwork, cuts: list[tuple[str, Cut]], scale: float
+) -> list[sparse.csc_matrix]:
+    """Scaled worth of a MW of each product at every zone by cut (shape: cuts, products)."""
+    shape = (len(cuts), len(network.hours))
+    found = []
+    for country in network.countries:
+        own = [k for k, (c, _) in enumerate(cuts) if c == country]
+        rows = network.zones.of(country)
+        for port in range(rows.stop - rows.start):
+            at_zone = np.zeros(shape)
+            for k in own:
+                at_zone[k] = cuts[k][1].value[port] * network.hours * scale
+            found.append(sparse.csc_matrix(at_zone))
+    return found

@@ -52,6 +52,38 @@ class Saving:
 Evidence = MarginalValue | Saving
 
 
+def at_the_border(found: MarginalValue, products: int) -> MarginalValue:
+    """What bounds at every port of a country say about its net import as a whole.
+
+    A MWh more is worth no less than where it is worth least, and no more than where it is worth
+    most.
+
+    Parameters
+    ----------
+    found : MarginalValue
+        One block of products per port.
+    products : int
+    """
+    mw, low, high = (np.reshape(x, (-1, products)) for x in (found.mw, found.low, found.high))
+    return MarginalValue(mw.sum(axis=0), low.min(axis=0), high.max(axis=0), found.from_start)
+
+
+def savings(mw: np.ndarray, least_eur: float, most_eur: float, products: int) -> tuple[Saving, ...]:
+    """What the saving of a change says: nothing where the country has several ports.
+
+    There part of it may have come from what passes from port to port, which changes cost and no net
+    import.
+
+    Parameters
+    ----------
+    mw : ndarray
+        One block of products per port.
+    least_eur, most_eur : float
+    products : int
+    """
+    return (Saving(mw, least_eur, most_eur),) if len(mw) == products else ()
+
+
 def slopes_of_ladder(
     change_mw: np.ndarray,
     import_price: np.ndarray,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from protocols.base import Market
+from protocols.landing import Zones
 
 # Rounds over all interconnectors, one at a time, to find the nearest flows.
 SWEEPS = 10
@@ -21,10 +22,11 @@ class FlowNetwork:
 
     Attributes
     ----------
-    countries : tuple of str
+    zones : Zones
+        Every port of a country has a row of its own.
     edges : tuple of (str, str)
     ends : ndarray of int, shape (edges, 2)
-        Positions of the two countries.
+        Rows of the zones at which they land.
     loss : ndarray, shape (edges,)
     least_mw, most_mw : ndarray, shape (edges, products)
         Limits of net flow, the ledger's included.
@@ -34,7 +36,7 @@ class FlowNetwork:
         Energy of one MW of each product, MWh.
     """
 
-    countries: tuple[str, ...]
+    zones: Zones
     edges: tuple[tuple[str, str], ...]
     ends: np.ndarray
     loss: np.ndarray
@@ -48,16 +50,16 @@ class FlowNetwork:
         """Network of a market with the flows that are in its ledger now."""
         edges = tuple(market.graph.edges)
         data = [market.graph.edges[edge] for edge in edges]
-        position = {country: i for i, country in enumerate(market.countries)}
+        zones = Zones(market.graph)
         average = market.products.average
         start = np.array([average(market.flow_mw(a, b)) for a, b in edges])
         start = start.reshape(len(edges), len(market.products))
         most = np.array([d["capacity_mw"][a] for (a, _), d in zip(edges, data, strict=True)])
         least = np.array([-d["capacity_mw"][b] for (_, b), d in zip(edges, data, strict=True)])
         return cls(
-            market.countries,
+            zones,
             edges,
-            np.array([(position[a], position[b]) for a, b in edges]).reshape(-1, 2),
+            zones.ends(edges),
             np.array([d["loss"] for d in data]),
             np.minimum(np.broadcast_to(least[:, None], start.shape), start),
             np.maximum(np.broadcast_to(most[:, None], start.shape), start),
@@ -75,10 +77,16 @@ class FlowNetwork:
         )
 
     @property
+    def countries(self) -> tuple[str, ...]:
+        """Country codes in the market's order."""
+        return self.zones.countries
+
+    @property
     def connected(self) -> list[str]:
         """Countries whose exchange can change."""
-        free = (self.most_mw > self.least_mw).any(axis=1)
-        return [c for i, c in enumerate(self.countries) if (self.ends[free] == i).any()]
+        free = np.any(self.most_mw > self.least_mw, axis=1).tolist()
+        able = {c for edge, moves in zip(self.edges, free, strict=True) if moves for c in edge}
+        return [c for c in self.countries if c in able]
 
     @property
     def largest_mw(self) -> float:
@@ -86,17 +94,17 @@ class FlowNetwork:
         return float(np.abs([self.least_mw, self.most_mw]).max(initial=0.0))
 
     def delivered_mw(self, flow_mw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Net import of the first and of the second country of each edge."""
+        """Net import of the first and of the second end of each edge."""
         return _delivered(flow_mw, self.loss[:, None])
 
     def exchange_mw(self, flow_mw: np.ndarray) -> np.ndarray:
-        """Net import beyond the ledger's of flows (shape: countries, products)."""
+        """Net import beyond the ledger's of flows (shape: zones, products)."""
         return self._exchange(flow_mw) - self._exchange(self.start_mw)
 
     def limits_mw(self) -> tuple[np.ndarray, np.ndarray]:
-        """Least and most net import beyond the ledger's (shape: countries, products)."""
+        """Least and most net import beyond the ledger's (shape: zones, products)."""
         low, high = self.delivered_mw(self.least_mw), self.delivered_mw(self.most_mw)
-        least, most = np.zeros((2, len(self.countries), len(self.hours)))
+        least, most = np.zeros((2, len(self.zones), len(self.hours)))
         for end in (0, 1):
             np.add.at(least, self.ends[:, end], np.minimum(low[end], high[end]))
             np.add.at(most, self.ends[:, end], np.maximum(low[end], high[end]))
@@ -104,7 +112,7 @@ class FlowNetwork:
         return least - now, most - now
 
     def span_mw(self) -> np.ndarray:
-        """Most that a country can import or export in all (shape: countries, products)."""
+        """Most that a zone can import or export in all (shape: zones, products)."""
         least, most = self.limits_mw()
         now = self.exchange_now_mw()
         return np.maximum(-(least + now), most + now)
@@ -114,14 +122,14 @@ class FlowNetwork:
 
         Parameters
         ----------
-        price : ndarray, shape (countries, products)
+        price : ndarray, shape (zones, products)
         turns : int
-            In each, the own price has the weight of all that the country can trade, a neighbour's
+            In each, the own price has the weight of all that the zone can trade, a neighbour's
             that of the interconnector between them.
         """
         own, (first, second) = self.span_mw(), self.ends.T
         carried = np.maximum(np.abs(self.least_mw), np.abs(self.most_mw))
-        # A country that nothing can reach has no weight, and keeps its price.
+        # A zone that nothing can reach has no weight, and keeps its price.
         total = np.where(own > 0, own, 1.0)
         np.add.at(total, first, carried)
         np.add.at(total, second, carried)
@@ -135,13 +143,13 @@ class FlowNetwork:
     def nearest(
         self, target_mw: np.ndarray, stiffness: np.ndarray, flow_mw: np.ndarray
     ) -> np.ndarray:
-        """Flows whose exchange is nearest to a target, each country weighed by its stiffness.
+        """Flows whose exchange is nearest to a target, each zone weighed by its stiffness.
 
         Parameters
         ----------
-        target_mw : ndarray, shape (countries, products)
+        target_mw : ndarray, shape (zones, products)
             Net import beyond the ledger's.
-        stiffness : ndarray, shape (countries, products)
+        stiffness : ndarray, shape (zones, products)
         flow_mw : ndarray, shape (edges, products)
             Flows to start from; interconnectors move one at a time.
         """
@@ -163,7 +171,7 @@ class FlowNetwork:
 
         Parameters
         ----------
-        price : ndarray, shape (countries, products)
+        price : ndarray, shape (zones, products)
             EUR/MWh.
         """
         idle = np.clip(0.0, self.least_mw, self.most_mw)
@@ -176,11 +184,11 @@ class FlowNetwork:
         return here * price[self.ends[:, 0]] + there * price[self.ends[:, 1]]
 
     def exchange_now_mw(self) -> np.ndarray:
-        """Net import in the ledger (shape: countries, products)."""
+        """Net import in the ledger (shape: zones, products)."""
         return self._exchange(self.start_mw)
 
     def _exchange(self, flow_mw: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(self.countries), len(self.hours)))
+        total = np.zeros((len(self.zones), len(self.hours)))
         for end, delivered in enumerate(self.delivered_mw(flow_mw)):
             np.add.at(total, self.ends[:, end], delivered)
         return total

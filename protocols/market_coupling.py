@@ -60,6 +60,9 @@ class MarketCoupling(Protocol):
        last zonal prices of its ends, so that each has half of the congestion rent. If somebody
        would lose by re-solved cost, winners make it good in proportion to their gain.
 
+    A country whose lines land at several ports is a bidding zone at each. It answers for all at
+    once, as its own grid joins them; what enters at one port and leaves at another is its own plan.
+
     Curves of single products are no true picture of a country whose storage and fleet join
     them: cleared once, they can leave the pool worse off than without trade. The ladder keeps every
     answer near the position that it is valid for, and the acceptance test does the rest. Iterated
@@ -118,6 +121,7 @@ class MarketCoupling(Protocol):
     discloses = "marginal prices once, amounts at posted price ladders, EUR cost of positions"
     valuation = "duals"
     operator = True
+    several_ports = True
 
     def run(self, market: Market) -> Conversation:
         """Clear until gains end, then settle."""
@@ -140,14 +144,12 @@ class _Coupling:
         self.start_exchange_mw = self.network.exchange_mw(self.start_mw)
         self.reach_mw = self.network.reach_mw()
         # Countries without lines, and those that fell silent: their lines stay as they are.
-        self.absent = {
-            c for c, mw in zip(self.countries, self.reach_mw, strict=True) if not mw.any()
-        }
+        self.absent = {c for c in self.countries if not self._at(self.reach_mw, c).any()}
         zero = np.zeros_like(self.start_exchange_mw)
         self.best = Incumbent(self.start_mw, dict.fromkeys(self.countries, 0.0))
         self.flow_mw, self.price = self.start_mw, zero
         least_price = rules.least_price_share * market.price_cap_eur_per_mwh
-        # A country without lines is never asked; its slope may be anything.
+        # A zone without lines is never asked; its slope may be anything.
         self.slopes = [
             PriceSlope(rules.steepness / (float(mw.max(initial=0.0)) or 1.0), least_price)
             for mw in self.reach_mw
@@ -175,10 +177,9 @@ class _Coupling:
             self.price = np.array(known)
         else:
             replies = yield from self._ask({c: WorthCall() for c in self._present()})
-            for i, country in enumerate(self.countries):
-                body = replies.get(country)
+            for country, body in replies.items():
                 if isinstance(body, Worth):
-                    self.price[i] = body.price_eur_per_mwh
+                    self._write(self.price, country, body.price_eur_per_mwh)
             for _ in range(self.rules.opening_turns):
                 self.price = self.network.mean_with_neighbours(self.price)
 
@@ -201,31 +202,31 @@ class _Coupling:
             ladder.refine(moved)
 
     def _blocks(self, slope: np.ndarray, pieces: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Width of blocks and rise of their prices (shape: countries, blocks, products)."""
+        """Width of blocks and rise of their prices (shape: zones, blocks, products)."""
         blocks = [ladder.blocks(s, pieces) for ladder, s in zip(self.ladders, slope, strict=True)]
         return np.array([width for width, _ in blocks]), np.array([rise for _, rise in blocks])
 
     def _ask_amounts(
         self, centre_mw: np.ndarray, width_mw: np.ndarray, rise: np.ndarray
     ) -> Generator[list[Message], list[Message | None], np.ndarray]:
-        """Change of net import that each country prefers on its ladder."""
+        """Change of net import that each country prefers on its ladders, at all its ports."""
+        moved_mw = centre_mw - self.start_exchange_mw
         calls: dict[str, Body] = {}
-        for i, country in enumerate(self.countries):
-            if country in self.absent:
-                continue
+        for country in self._present():
+            # Blocks of all ports together, as the call has them.
+            width, further = (self._at(x, country).swapaxes(0, 1) for x in (width_mw, rise))
             calls[country] = CurveCall(
-                _flat(centre_mw[i] - self.start_exchange_mw[i]),
-                _flat(self.price[i]),
-                _flat(width_mw[i]),
-                _flat(width_mw[i]),
-                _flat(rise[i]),
+                _flat(self._at(moved_mw, country)),
+                _flat(self._at(self.price, country)),
+                _flat(width),
+                _flat(width),
+                _flat(further),
             )
         replies = yield from self._ask(calls)
         change = np.zeros_like(centre_mw)
-        for i, country in enumerate(self.countries):
-            body = replies.get(country)
+        for country, body in replies.items():
             if isinstance(body, Curve):
-                change[i] = body.mw
+                self._write(change, country, body.mw)
         return change
 
     def _look(self) -> Talk:
@@ -251,11 +252,7 @@ class _Coupling:
     ) -> Generator[list[Message], list[Message | None], Incumbent | None]:
         """Cost of flows by the countries' own word; None if one of them keeps silent."""
         change = self.network.exchange_mw(flow_mw) - self.start_exchange_mw
-        calls: dict[str, Body] = {
-            c: CostCall(_flat(change[i]))
-            for i, c in enumerate(self.countries)
-            if c not in self.absent
-        }
+        calls: dict[str, Body] = {c: CostCall(_flat(self._at(change, c))) for c in self._present()}
         replies = yield from self._ask(calls)
         if self.absent & set(calls):
             return None
@@ -290,6 +287,16 @@ class _Coupling:
 
     def _present(self) -> list[str]:
         return [c for c in self.countries if c not in self.absent]
+
+    def _at(self, table: np.ndarray, country: str) -> np.ndarray:
+        """Rows of a country's zones."""
+        rows: np.ndarray = table[self.network.zones.of(country)]
+        return rows
+
+    def _write(self, table: np.ndarray, country: str, told: tuple[float, ...]) -> None:
+        """Take in what a country says of its zones."""
+        here = self._at(table, country)
+        here[:] = np.reshape(told, here.shape)
 
     def _ask(
         self, calls: dict[str, Body]

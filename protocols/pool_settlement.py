@@ -45,7 +45,7 @@ class FlowChange:
 
         Parameters
         ----------
-        price_eur_per_mwh : ndarray, shape (countries, products)
+        price_eur_per_mwh : ndarray, shape (zones, products)
 
         Returns
         -------

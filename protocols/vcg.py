@@ -78,6 +78,9 @@ class Vcg(Protocol):
     5. Countries re-solve with the outcome and accept if they are better off; if one does not, the
        outcome is offered at half its size, and lastly the next auction is smaller.
 
+    A country whose lines land at several ports bids at each of them, the same price levels at all;
+    what it adds is counted over all its ports.
+
     Properties: nobody loses, by re-solved cost; budget balanced by the fee. Without the fee truth
     is a dominant strategy of each single auction with separable costs, at a deficit; the fee makes
     shading pay a little, as it must. The network is the operator's: transit earns nothing.
@@ -113,6 +116,7 @@ class Vcg(Protocol):
     discloses = "marginal prices, amounts at posted price levels, consent"
     valuation = "duals"
     operator = True
+    several_ports = True
 
     def run(self, market: Market) -> Conversation:
         """Hold one auction."""
@@ -131,7 +135,8 @@ class _Auction:
         self.share = float(market.memory.get("share", rules.first_share))
         reach = self.network.reach_mw()
         self.limit_mw = self.share * reach
-        self.present = [c for c, mw in zip(market.countries, reach, strict=True) if mw.any()]
+        zones = self.network.zones
+        self.present = [c for c in market.countries if reach[zones.of(c)].any()]
 
     def hold(self) -> Conversation:
         outcome, welfare = Outcome(), 0.0
@@ -155,7 +160,8 @@ class _Auction:
         self, flow_mw: np.ndarray, worth_eur: np.ndarray, adds_eur: dict[str, float]
     ) -> dict[str, float]:
         """Clarke payments and fee: who trades together shares its welfare as its members add."""
-        told = dict(zip(self.market.countries, worth_eur.tolist(), strict=True))
+        zones = self.network.zones
+        told = {c: float(worth_eur[zones.of(c)].sum()) for c in self.market.countries}
         pay = dict.fromkeys(self.market.countries, 0.0)
         for group in FlowChange(self.network, self.flow_mw, flow_mw).groups():
             members = [c for c in self.present if c in group]
@@ -167,25 +173,27 @@ class _Auction:
 
     def _collect(self) -> Generator[list[Message], list[Message | None], StepCurves]:
         told = yield from self._ask({c: WorthCall() for c in self.present})
-        worth = np.array([b.price_eur_per_mwh for b in told.values() if isinstance(b, Worth)])
         products = len(self.market.products)
+        heard = [b.price_eur_per_mwh for b in told.values() if isinstance(b, Worth)]
+        worth = np.reshape([price for prices in heard for price in prices], (-1, products))
         if not len(worth):
             worth = np.zeros((1, products))
         low, high = worth.min(axis=0), worth.max(axis=0)
         shares = (np.arange(self.rules.levels) + 0.5) / self.rules.levels
         prices = low + shares[:, None] * (high - low)
+        zones = self.network.zones
         calls: dict[str, Body] = {}
-        for i, country in enumerate(self.market.countries):
-            if country in self.present:
-                limit = tuple(np.where(high > low, self.limit_mw[i], 0.0).tolist())
-                none = (0.0,) * products
-                calls[country] = CurveCall(none, tuple(prices.ravel().tolist()), limit, limit, none)
+        for country in self.present:
+            most = np.where(high > low, self.limit_mw[zones.of(country)], 0.0)
+            limit, none = _flat(most), (0.0,) * most.size
+            everywhere = np.tile(prices, len(most))
+            calls[country] = CurveCall(none, _flat(everywhere), limit, limit, none)
         told = yield from self._ask(calls)
-        amounts = np.zeros((len(self.market.countries), *prices.shape))
-        for i, country in enumerate(self.market.countries):
-            body = told.get(country)
+        amounts = np.zeros((len(zones), *prices.shape))
+        for country, body in told.items():
             if isinstance(body, Curve):
-                amounts[i] = np.reshape(body.mw, prices.shape)
+                by_level = np.reshape(body.mw, (len(prices), -1, products))
+                amounts[zones.of(country)] = by_level.swapaxes(0, 1)
         return _step_curves(self.exchange_mw, prices, amounts)
 
     def _clear(self, curves: StepCurves) -> Cleared:
@@ -197,8 +205,8 @@ class _Auction:
 
     def _alone(self, curves: StepCurves, country: str) -> float:
         """Welfare that the others reach if a country keeps its present exchange, EUR."""
-        i = self.market.countries.index(country)
-        rest = curves.without(i, self.exchange_mw[i])
+        rows = self.network.zones.of(country)
+        rest = curves.without(rows, self.exchange_mw[rows])
         return float(self._worth(rest, self._clear(rest).flow_mw).sum())
 
     def _offer(
@@ -210,9 +218,10 @@ class _Auction:
             there = self.flow_mw + share * (flow_mw - self.flow_mw)
             change = self.network.exchange_mw(there) - self.exchange_mw
             calls: dict[str, Body] = {}
-            for i, c in enumerate(self.market.countries):
-                if change[i].any() or pay_eur[c]:
-                    calls[c] = Allotment(tuple(change[i].tolist()), share * pay_eur[c])
+            for c in self.market.countries:
+                own = change[self.network.zones.of(c)]
+                if own.any() or pay_eur[c]:
+                    calls[c] = Allotment(_flat(own), share * pay_eur[c])
             told = yield from self._ask(calls)
             willing = {c for c, b in told.items() if isinstance(b, Consent) and b.willing}
             if willing == set(calls):
@@ -250,9 +259,9 @@ def _step_curves(exchange_mw: np.ndarray, price: np.ndarray, amounts_mw: np.ndar
 
     Parameters
     ----------
-    exchange_mw : ndarray, shape (countries, products)
+    exchange_mw : ndarray, shape (zones, products)
     price : ndarray, shape (levels, products)
-    amounts_mw : ndarray, shape (countries, levels, products)
+    amounts_mw : ndarray, shape (zones, levels, products)
         Change of net import at each level. What is imported up to a level is bid at it, what is
         exported from a level on is asked at it; where a curve turns back the earlier amount counts.
     """
@@ -266,6 +275,10 @@ def _step_curves(exchange_mw: np.ndarray, price: np.ndarray, amounts_mw: np.ndar
         np.broadcast_to(price, wide),
         np.diff(export, axis=1, prepend=0.0),
     )
+
+
+def _flat(numbers: np.ndarray) -> tuple[float, ...]:
+    return tuple(numbers.ravel().tolist())
 
 
 def _welfare(buyers: Orders, sellers: Orders) -> tuple[float, float]:

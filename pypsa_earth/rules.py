@@ -34,6 +34,12 @@ RENEWABLE = (
 )
 CHARGERS = ("H2 electrolysis", "battery charger")
 DISCHARGERS = ("H2 fuel cell", "battery discharger")
+# PyPSA's names for limits on the growth of the grid, by what weighs in them, and of a carrier.
+GRID_LIMITS = {
+    "length": "transmission_volume_expansion_limit",
+    "capital_cost": "transmission_expansion_cost_limit",
+}
+CAPACITY_LIMIT = "tech_capacity_expansion_limit"
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,31 @@ class NationalRules:
             operational_reserve(own, *self.reserve)
         capacity_limits(own, self.values)
 
+    def as_global_constraints(self) -> dict[str, dict[str, object]]:
+        """The rules that PyPSA has a type of global constraint for, by name."""
+        found: dict[str, dict[str, object]] = {}
+
+        def note(name: str, kind: str, attribute: str, sense: str, constant: float | None) -> None:
+            if constant is not None:
+                found[name] = {
+                    "type": kind,
+                    "carrier_attribute": attribute,
+                    "sense": sense,
+                    "constant": constant,
+                }
+
+        for limit in self.emissions:
+            note(limit.name, "primary_energy", limit.attribute, limit.sense, limit.constant)
+        for grid in self.grid:
+            kind = GRID_LIMITS[grid.weight]
+            note(grid.name, kind, ", ".join(grid.carriers), "<=", grid.constant)
+        for carrier, least in self.values.bau_mw.items():
+            note(f"BAU {carrier}", CAPACITY_LIMIT, carrier, ">=", least)
+        for carrier, (fewest, most) in self.values.ccl_mw.items():
+            note(f"CCL {carrier} min", CAPACITY_LIMIT, carrier, ">=", fewest)
+            note(f"CCL {carrier} max", CAPACITY_LIMIT, carrier, "<=", most)
+        return found
+
 
 class Own:
     """The parts of a network that belong to one country."""
@@ -143,8 +174,13 @@ class Own:
 
     def add(self, constraint: object, name: str) -> None:
         """Add a constraint to the model under the country's name."""
-        # PyPSA reads a hyphen as the end of a component's name.
-        self.n.model.add_constraints(constraint, name=f"{self.country} {name}".replace("-", "_"))
+        self.n.model.add_constraints(constraint, name=row_name(self.country, name))
+
+
+def row_name(country: str, rule: str) -> str:
+    """Name of a rule's constraint in the model of a country or of all of them."""
+    # PyPSA reads a hyphen as the end of a component's name.
+    return f"{country} {rule}".replace("-", "_")
 
 
 def charger_ratio(own: Own) -> None:

@@ -20,13 +20,10 @@ from pypsa_earth.countries import (
 )
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
-from pypsa_earth.rules import RENEWABLE, EmissionLimit, GridLimit, NationalRules
+from pypsa_earth.rules import GRID_LIMITS, RENEWABLE, EmissionLimit, GridLimit, NationalRules
 from scenarios.errors import ScenarioError
 
-_GRID_WEIGHT = {
-    "transmission_volume_expansion_limit": "length",
-    "transmission_expansion_cost_limit": "capital_cost",
-}
+_GRID_WEIGHT = {kind: weight for weight, kind in GRID_LIMITS.items()}
 
 
 @dataclass

@@ -5,7 +5,8 @@ $ python -m tests.bench_networks negotiation FILE.nc --page docs/pypsa-earth.md
 
 ``files`` negotiates every file of a folder, each in a process of its own with a limit of processor
 time, and follows the advice of a refusal once. ``negotiation`` times one file beside the joint
-linear programme, and beside what its solves would take if every one built its model again.
+linear programme, and beside what its solves would take if every one built its model again; and says
+how much of what was agreed linear power flow can carry.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -25,17 +27,22 @@ from typing import Annotated
 import pypsa
 import typer
 
+from agents.planning import PypsaProblem
 from agents.problem import PlanningError
+from model.joint import TRADE
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
+from model.outcome import outcome_network
 from model.reporting import Reporter
 from model.runs import run
-from model.world import build_world, chosen_scenario
+from model.world import World, build_world, chosen_scenario
 from protocols.registry import make_protocol
 from pypsa_earth import shedding
 from pypsa_earth.countries import country_of_bus
+from pypsa_earth.kirchhoff import deliverable
 from pypsa_earth.read import load_network
 from pypsa_earth.references import solve_whole
+from pypsa_earth.results import in_words, on_lines
 from scenarios.errors import ScenarioError
 from tests.bench_output import Clock, quiet, write_between
 
@@ -104,8 +111,11 @@ def _limited(file: Path, overrides: Mapping[str, str], limit_s: int) -> tuple[st
     try:
         result = str(here.recv())
     except EOFError:
-        result = f"|stopped after {limit_s} s of processor time"
+        result = ""
     worker.join()
+    if not result:
+        ended = worker.exitcode == -signal.SIGXCPU
+        result = f"|stopped after {limit_s} s of processor time" if ended else "|broke off"
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return result, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -125,9 +135,10 @@ def _negotiate(file: Path, overrides: dict[str, str], limit_s: int, end: Connect
                 overrides=overrides,
             )
             end.send(_in_words(run(options)))
-        except (ScenarioError, PlanningError) as error:
-            reason = str(error).removeprefix(f"{file}: ").removeprefix(f"{file.name}: ")
-            end.send(f"|refused: {reason}")
+        except ScenarioError as error:
+            end.send(f"|refused: {error.what}")
+        except PlanningError as error:
+            end.send(f"|refused: {error}")
 
 
 def _in_words(summary: dict[str, object]) -> str:
@@ -138,7 +149,10 @@ def _in_words(summary: dict[str, object]) -> str:
     )
     if len(countries) == 1 or alone == after:
         return f"{', '.join(countries)}|runs, nothing to trade: {alone:,.2f} M EUR"
-    return f"{', '.join(countries)}|`{summary['status']}`: {alone:,.2f} to {after:,.2f} M EUR"
+    return (
+        f"{', '.join(countries)}|`{summary['status']}`: {alone:,.2f} to {after:,.2f} M EUR; "
+        f"{summary['note']}"
+    )
 
 
 @app.command("negotiation")
@@ -183,6 +197,7 @@ def negotiation(
         f"| negotiated | {after_eur:,.0f} EUR: {share:.1%} of the joint network's gain |",
         f"| ended | `{model.status}` after {model.steps} steps, {sum(solves.values())} solves; "
         f"least gain of a country {least:,.0f} EUR |",
+        f"| delivered | {_carried(world, model)} |",
         "",
         "| what | s | s CPU |",
         "|---|---|---|",
@@ -212,6 +227,20 @@ def _built_anew(networks: Mapping[str, pypsa.Network], policies: Mapping, solves
         wall += took.wall * solves[country]
         cpu += took.cpu * solves[country]
     return Clock(wall, cpu)
+
+
+def _carried(world: World, model: NegotiationModel) -> str:
+    """How much of the agreement the file's own lines can carry."""
+    ledger = model.ledger
+    with quiet():
+        solved = {
+            country: problem.solved_network(ledger.exchange_mw(country))
+            for country, problem in world.problems.items()
+            if isinstance(problem, PypsaProblem)
+        }
+        outcome = outcome_network(solved, world.graph, ledger)
+        n = on_lines(world.scenario, outcome, ledger.flows_mw, TRADE)
+        return in_words(deliverable(n, {c: ledger.net_import_mw(c) for c in world.countries}))
 
 
 def _joint(file: Path) -> tuple[float, Clock]:

@@ -36,8 +36,8 @@ def chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def served(results: Path, log: Path) -> Iterator[str]:
-    """Address of a server that is ready."""
+def served(results: Path, log: Path, folder: Path | None = None) -> Iterator[str]:
+    """Address of a server that is ready, started in a folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,6 +45,7 @@ def served(results: Path, log: Path) -> Iterator[str]:
     with log.open("wb") as output:
         server = subprocess.Popen(
             command("127.0.0.1", port, False),
+            cwd=folder,
             env=environment(results),
             stdout=output,
             stderr=subprocess.STDOUT,

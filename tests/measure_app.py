@@ -25,6 +25,16 @@ READY = "[data-figure=map] svg"
 MOMENT = "[data-figure=map] text[data-moment]"
 CHANGED = f"before => document.querySelector('{MOMENT}').textContent !== before"
 
+COUNT = f"""() => {{
+  window.redraws = 0;
+  let last = "";
+  const look = () => {{
+    const now = document.querySelector("{MOMENT}")?.textContent;
+    if (now && now !== last) {{ last = now; window.redraws += 1; }}
+  }};
+  new MutationObserver(look).observe(document.body, {{ subtree: true, childList: true }});
+}}"""
+
 
 def redraws(page: Any, count: int) -> list[float]:
     """Seconds from a key on the slider to the new map, there and back."""
@@ -91,10 +101,12 @@ def main(
         time.sleep(15)
         told("slider redraw while a run solves", redraws(page, 20))
         job.stop()
+        page.evaluate(COUNT)
         page.get_by_role("button", name="Play the steps").click()
         begun = time.monotonic()
         while time.monotonic() - begun < minutes * 60:
-            typer.echo(f"server after {time.monotonic() - begun:4.0f} s: {server_mb(port):.0f} MB")
+            played = f"{time.monotonic() - begun:4.0f} s, {page.evaluate('window.redraws')} redraws"
+            typer.echo(f"server after {played}: {server_mb(port):.0f} MB")
             time.sleep(min(30.0, minutes * 15))
 
 

@@ -1,10 +1,12 @@
-"""Small worlds for tests, cut from sapp2030: real data, coarse time, a second or two to build."""
+"""Small worlds for tests, most cut from sapp2030: real data, coarse time, seconds to build."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pypsa
@@ -15,6 +17,7 @@ from agents.problem import PlanningProblem, Terms
 from model.options import RunOptions
 from model.reporting import Reporter
 from model.world import World, build_fleets, build_world, chosen_scenario
+from tests import small_networks
 
 TWO = ("MZ", "ZA")
 FOUR = ("MZ", "ZA", "ZW", "NA")
@@ -42,6 +45,18 @@ def _built(countries: tuple[str, ...], resolution: str, slices: str, products: s
         products=products,
     )
     return build_world(chosen_scenario(chosen), "highs", Reporter())
+
+
+@cache
+def ports_world(window: int = 6) -> World:
+    """World of a network file in which South Africa's interconnectors land at two ports."""
+    with TemporaryDirectory() as folder:
+        chosen = RunOptions(
+            str(small_networks.written(Path(folder))),
+            countries=small_networks.COUNTRIES,
+            overrides={"network.window": window},
+        )
+        return build_world(chosen_scenario(chosen), "highs", Reporter())
 
 
 def small_fleet(

@@ -10,15 +10,15 @@ from model.engine import Tally
 from model.negotiation import NegotiationModel
 from model.world import World
 from protocols.messages import Message
-from protocols.registry import make_protocol, protocol_modes
-from tests.small_worlds import FOUR, small_world, teaching_world, untouched
+from protocols.registry import make_protocol, protocol_class, protocol_modes
+from tests.small_worlds import FOUR, ports_world, small_world, teaching_world, untouched
 
 MEMBERS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
 EVERYONE = pytest.mark.parametrize(
     ("name", "mode"), MEMBERS, ids=[f"{name}.{mode}" for name, mode in MEMBERS]
 )
 TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
-PYPSA = "pypsa"
+PYPSA, PORTS = "pypsa", "several ports"
 MOST_STEPS = 60
 
 
@@ -55,10 +55,14 @@ class Story:
 def world_named(place: str) -> World:
     if place == PYPSA:
         return untouched(small_world(FOUR, "1w6h", "year", "tou"))
+    if place == PORTS:
+        return untouched(ports_world())
     return teaching_world(place)
 
 
 @cache
 def story(name: str, mode: str, place: str) -> Story:
     """A negotiation that all tests of a process share, and none goes on with."""
+    if place == PORTS and not protocol_class(name, mode).several_ports:
+        pytest.skip("not made for countries with several ports")
     return Story(world_named(place), name, mode).hold()

@@ -23,7 +23,7 @@ from model.records import RecordsError, RunRecords
 from model.runs import run as negotiate
 from viz.jobs import Job, job_of, jobs, resume, runs, start
 from viz.page.folders import RESULTS_VARIABLE, key_of, opened, run_of
-from viz.page.new_run import Wish, protocols
+from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
 from viz.page.state import TABS, PageState
 from viz.report import write_report
 from viz.run_view import view_run
@@ -101,9 +101,25 @@ class TestJobs:
     def test_form_knows_the_installed_protocols(self):
         assert "adaptive" in protocols()["bilateral_bids"]
 
+    def test_form_offers_the_network_files_at_hand(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert network_files() == []
+        (tmp_path / "networks").mkdir()
+        for name in ("b.nc", "networks/a.nc", "notes.txt", "networks/deeper.csv"):
+            (tmp_path / name).touch()
+        assert network_files() == ["b.nc", "networks/a.nc"]
+
+    def test_a_file_may_be_chosen_or_named(self):
+        chosen, named = Wish("networks/a.nc"), Wish(ANY_FILE, network=" networks/a.nc ")
+        assert chosen.arguments() == named.arguments()
+        assert chosen.arguments()[:2] == ["--network", "networks/a.nc"]
+        assert not Wish(ANY_FILE).complete
+        left_over = Wish("triangle", network="networks/a.nc", window="8")
+        assert left_over.arguments() == Wish("triangle").arguments()
+
     def test_pause_stop_resume(self, tmp_path):
         """A run is frozen, stopped and taken up again, and ends as if nothing had happened."""
-        wish = Wish(scenario="wheeling", planner=False)
+        wish = Wish("wheeling", planner=False)
         job = start(tmp_path, wish.arguments())
         wait_for(lambda: job.run is not None and len(list(job.run.glob("steps/step-*"))) >= 1)
         job.pause()

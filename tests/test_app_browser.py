@@ -17,7 +17,10 @@ import pytest
 from model.options import RunOptions
 from model.runs import run as negotiate
 from tests.browser import DEMANDED, browser, chromium, complaints, served
+from tests.small_networks import written
 from viz.jobs import find_job, jobs
+from viz.page.screen import NARROW_PX
+from viz.run_view import view_run
 
 OUTPUT = Path(__file__).parent / "output"
 ADAPTIVE, PROTOTYPE = "adaptive", "prototype"
@@ -61,8 +64,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(results, tmp_path_factory.mktemp("server") / "log.txt") as where:
+    folder = tmp_path_factory.mktemp("server")
+    networks = folder / "networks"
+    networks.mkdir()
+    whole = written(networks)
+    (networks / "broken.nc").write_bytes(whole.read_bytes()[:3000])
+    with served(results, folder / "log.txt", folder) as where:
         yield where
+    for job in jobs(results):
+        job.stop()
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +193,9 @@ def test_slider_goes_to_any_step_and_back(page: Any, address: str, results: Path
     page.get_by_role("slider").nth(1).focus()
     page.keyboard.press("ArrowLeft")
     page.locator("text[data-moment]", has_text="after round").first.wait_for()
+    choose(page, "Bids between", re.compile("^A"))
+    between = re.compile(r"step \d+, \w+ and \w+")
+    page.locator("[data-figure=bids] text", has_text=between).first.wait_for()
     page.get_by_role("button", name="Show the outcome").click()
     page.locator("text[data-moment]", has_text="outcome").first.wait_for()
 
@@ -283,6 +296,50 @@ def test_mistakes_are_told_in_words(page: Any, address: str) -> None:
     picture(page, "mistake")
 
 
+def test_network_file_is_negotiated_on_the_map(page: Any, address: str, results: Path) -> None:
+    """A file found in ``networks`` is run, cut to a few snapshots, and drawn with its shapes."""
+    page.goto(address)
+    choose(page, "Scenario or network file", re.compile("elec_s_4"))
+    page.get_by_label("Only snapshots").fill("8")
+    page.get_by_label("Only countries").fill("BW, NA, ZA")
+    page.get_by_label("Steps at most").fill("2")
+    page.get_by_label("Steps at most").press("Tab")
+    page.get_by_text("Compute the planner too").click()
+    page.get_by_role("button", name="Start the run").click()
+    page.locator('[data-status="capped"]').wait_for(timeout=240_000)
+    seen(page, "map")
+    shapes = page.locator("[data-figure=map] path[data-iso]")
+    assert set(shapes.evaluate_all("all => all.map(e => e.dataset.iso)")) == {"BW", "NA", "ZA"}
+    run = jobs(results)[0].run
+    assert run is not None
+    assert view_run(run).records.scenario.settings.snapshots == 8
+    picture(page, "network")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("networks/none.nc", "no network file"),
+        ("networks/broken.nc", "cannot be read as a PyPSA network"),
+        ("networks", "in netCDF format"),
+    ],
+)
+def test_bad_network_files_are_told_in_words(
+    page: Any, address: str, path: str, words: str
+) -> None:
+    page.goto(address)
+    choose(page, "Scenario or network file", re.compile("^network file"))
+    begin = page.get_by_role("button", name="Start the run")
+    page.get_by_text("Say which file").wait_for()
+    assert begin.is_disabled()
+    page.get_by_label("Path of the file").fill(path)
+    begin.click()
+    said = page.locator(".run-error")
+    said.wait_for(timeout=60_000)
+    assert words in said.inner_text()
+    assert "Traceback" not in said.inner_text()
+
+
 @pytest.mark.parametrize("tab", ["negotiation", "outcome", "new"])
 def test_phone_and_dark(running: Any, address: str, results: Path, tab: str) -> None:
     context = running.new_context(
@@ -294,10 +351,11 @@ def test_phone_and_dark(running: Any, address: str, results: Path, tab: str) -> 
     if tab == "new":
         page.get_by_role("button", name="Start the run").wait_for()
     else:
-        figure(page, "map")
+        # Figures are drawn for the narrow screen, so that their texts are not shrunk with them.
+        page.locator(f'[data-figure=map] svg[viewBox^="0 0 {NARROW_PX:.0f} "]').wait_for()
     assert page.locator(".v-application.theme--dark").count() == 1
     wide = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.page > *')]"
+        "Math.max(...[...document.querySelectorAll('.page > *, .figure svg')]"
         ".map(e => e.getBoundingClientRect().right))"
     )
     assert wide <= 391

@@ -208,7 +208,8 @@ class TestFlowNetwork:
         bound = CutBound(most_cuts=10)
         for _ in range(4):
             for country in network.countries:
-                mw, value = rng.normal(size=shape[1]), rng.uniform(10, 50, shape[1])
+                own = (1, shape[1])
+                mw, value = rng.normal(size=own), rng.uniform(10, 50, own)
                 bound.add(country, Cut(mw, float(rng.normal()), value))
         best = bound.best_eur(network)
         monkeypatch.setattr(

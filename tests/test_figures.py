@@ -17,11 +17,12 @@ from protocols.adaptive import AdaptiveBids
 from scenarios.loader import load_scenario
 from scenarios.schema import Interconnector
 from viz import flow_map, plausibility
-from viz.drawing import Drawing, Lines, Text
+from viz.drawing import Box, Drawing, Lines, Text, text_width
 from viz.figures import FIGURES, Look, table_of
 from viz.markdown import markdown
-from viz.moment import Moment, replay, state_at
+from viz.moment import Moment, price_range, replay, state_at
 from viz.outlines import country_outlines, outline_of
+from viz.page.screen import NARROW_PX
 from viz.printing import printed
 from viz.run_view import RunView, spread, view_run
 from viz.svg import to_svg
@@ -173,6 +174,16 @@ class TestReplay:
                 lost = sum(f.line.loss * abs(f.mw) for f in state.flows)
                 assert sum(state.net_import_mw.values()) == pytest.approx(-lost, abs=1e-6)
 
+    def test_colours_are_fitted_to_what_is_shown(self, view):
+        """Most hours would leave a scale that is made for means over the year."""
+        prices = view.prices[view.prices["case"].isin(view.cases)]["price_eur_per_mwh"]
+        hourly = prices.between(*price_range(view, Moment(snapshot=view.snapshots[0])))
+        assert hourly.mean() >= 0.9
+        assert hourly.mean() > prices.between(*price_range(view, Moment())).mean()
+        values = view.valuations["marginal_value_eur_per_mwh"]
+        low, high = price_range(view, Moment(step=0, product=view.products[0]))
+        assert values.between(low, high).mean() >= 0.9
+
     def test_an_hour_is_that_of_the_tables(self, view):
         when = view.snapshots[7]
         state = state_at(view, Moment(snapshot=when))
@@ -196,8 +207,9 @@ class TestFlowMap:
         assert sorted(shapes(drawing, "iso")) == CODES
         assert {"41.0", "51.0"} <= set(texts(drawing))
 
-    def test_labels_do_not_overlap(self, fake):
-        drawing = flow_map.draw_map(RunView(fake), Moment())
+    @pytest.mark.parametrize("width", [640.0, NARROW_PX])
+    def test_labels_do_not_overlap(self, fake, width):
+        drawing = flow_map.draw_map(RunView(fake), Moment(), width)
         places = [(i.x, i.y) for i in drawing.items if isinstance(i, Text) and "label" in i.data]
         assert len(places) == 12
         gaps = [
@@ -220,6 +232,11 @@ class TestFlowMap:
         west, south, east, north = outline_of("ZA").bounds
         # Without the Prince Edward Islands in the far south.
         assert (west, south, east, north) == pytest.approx((16.4, -34.8, 32.9, -22.1), abs=0.3)
+
+    def test_parts_overseas_do_not_widen_the_map(self):
+        """France reaches from Brittany to Corsica, not to Guiana; Alaska is part of the map."""
+        assert outline_of("FR").bounds == pytest.approx((-4.8, 41.4, 9.6, 51.1), abs=1.5)
+        assert outline_of("US").bounds[0] < -150
 
     def test_teaching_scenario_draws_dots(self, view):
         drawing = flow_map.draw_map(view, Moment())
@@ -274,6 +291,26 @@ class TestFigures:
         assert len(texts(drawing)) > 0
         if name != "capacity":
             assert len(table_of(view, name, Look())) > 0
+
+    @pytest.mark.parametrize("name", list(FIGURES))
+    def test_keeps_to_a_narrow_screen(self, name, fake):
+        drawing = FIGURES[name].draw(RunView(fake), Look(width=NARROW_PX))
+        assert drawing.width == NARROW_PX
+        for item in drawing.items:
+            if isinstance(item, Text):
+                room = {"start": 1.0, "middle": 0.5, "end": 0.0}[item.anchor]
+                # Widths of texts are estimated a little too large.
+                end = item.x + room * 0.9 * text_width(item.text, item.size)
+                assert end <= NARROW_PX, item.text
+
+    def test_bids_of_a_pair_are_theirs(self, view):
+        found = deals(view, 0)
+        pair = (found["exporter"].iloc[0], found["importer"].iloc[0])
+        theirs = found[found["exporter"].isin(pair) & found["importer"].isin(pair)]
+        assert 0 < len(theirs) < len(found)
+        drawing = FIGURES["bids"].draw(view, Look(Moment(step=0), pair=pair))
+        drawn = [i.data["deal"] for i in drawing.items if isinstance(i, Box) and "deal" in i.data]
+        assert drawn == list(theirs["path"])
 
     @pytest.mark.parametrize("name", list(FIGURES))
     def test_draws_before_the_first_step(self, name, tmp_path):

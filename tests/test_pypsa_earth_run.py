@@ -25,7 +25,7 @@ from model.world import World, build_world, chosen_scenario
 from protocols.landing import is_neutral
 from protocols.messages import Trade
 from protocols.paths import trading_paths
-from protocols.registry import make_protocol
+from protocols.registry import make_protocol, protocol_class
 from pypsa_earth.kirchhoff import deliverable
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
@@ -226,6 +226,9 @@ PROTOCOLS = (
     ("k_double_auction", "standard"),
     ("mcafee", "standard"),
     ("clock_auction", "standard"),
+    ("market_coupling", "standard"),
+    ("vcg", "standard"),
+    ("bundle", "standard"),
 )
 
 
@@ -258,9 +261,6 @@ def test_protocols_for_several_ports(
 
 
 REFUSED = (
-    (dict(protocol="bundle"), "bundle is not made for .* several places .ZA."),
-    (dict(protocol="market_coupling"), "market_coupling is not made for"),
-    (dict(protocol="vcg"), "vcg is not made for"),
     (dict(settlement="shapley"), "shapley values coalitions"),
     (dict(decomposition="independent"), "independent is not made for network files"),
 )
@@ -275,18 +275,17 @@ def test_rules_not_made_for_network_files_are_refused(
         choose_options(given)
 
 
-def test_nothing_is_written_where_the_rules_do_not_fit(file: Path, tmp_path: Path) -> None:
-    options = RunOptions(
-        str(file), countries=COUNTRIES, out=tmp_path, protocol="vcg", mode="standard"
-    )
+def test_a_protocol_that_knows_one_port_is_refused_before_anything_is_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol_class("vcg", "standard"), "several_ports", False)
+    given = {"scenario": str(file), "protocol": "vcg", "mode": "standard", "out": tmp_path}
+    with pytest.raises(ScenarioError, match=r"vcg is not made for .* several places \(ZA\)"):
+        choose_options({**given, "countries": COUNTRIES})
     with pytest.raises(ScenarioError, match="vcg is not made for"):
-        run(options)
+        run(RunOptions(str(file), "vcg", "standard", countries=COUNTRIES, out=tmp_path))
     assert not list(tmp_path.iterdir())
-
-
-def test_one_port_is_enough_for_every_protocol(file: Path) -> None:
-    given = {"scenario": str(file), "countries": ("BW", "NA"), "protocol": "bundle"}
-    assert choose_options(given).protocol == "bundle"
+    assert choose_options({**given, "countries": ("BW", "NA")}).protocol == "vcg"
 
 
 def test_coalitions_of_a_network_file_are_not_valued(world: World) -> None:

@@ -18,6 +18,7 @@ from viz.page.controls import RunStatus
 from viz.page.folders import key_of, opened, results_folder, run_label
 from viz.page.new_run import NewRun
 from viz.page.panels import Downloads, Picker
+from viz.page.screen import Screen
 from viz.page.state import TABS, PageState
 from viz.page.tabs import Compare, Hours, Negotiation, Outcome
 from viz.page.theme import ThemeButton
@@ -36,7 +37,7 @@ _CSS = """
 .board{display:grid;grid-template-columns:minmax(0,1.12fr) minmax(0,1fr);gap:14px;margin-top:8px}
 .board.even{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
 .board>*{min-width:0}.figure svg{width:100%!important}
-.form{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:4px 16px}
+.form{display:grid;grid-template-columns:repeat(auto-fill,minmax(235px,1fr));gap:4px 16px}
 .buttons,.tabs{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:6px 0}
 .sliders{display:flex;flex-wrap:wrap;gap:4px 22px;align-items:center}
 .step-slider{flex:2 1 260px}.round-slider{flex:1 1 200px}.hour-slider{grid-column:span 2}
@@ -48,8 +49,6 @@ max-width:100%}
 .alone{max-width:760px}
 @media(max-width:900px){.board,.board.even{grid-template-columns:minmax(0,1fr)}
 .hour-slider{grid-column:span 1}}
-@media(max-width:600px){.figure{overflow-x:auto}
-.figure:not([data-figure=map]) svg{min-width:470px;max-width:none!important}}
 """
 
 
@@ -75,6 +74,7 @@ def Page() -> None:
     solara.Title("DMAN-CEP")
     solara.Style(app_theme_css() + PAGE_CSS + _CSS)
     AddressBar(query=state.query())
+    Screen(event_told=lambda narrow: set_state(replace(state, narrow=narrow)))
     with solara.Div(classes=["page"]):
         _Head(state, set_state, run)
         if state.tab == "new":

@@ -98,6 +98,11 @@ def new_drawing(width: float, height: float, title: str, unit: str = "") -> Draw
     return drawing
 
 
+def below_title(drawing: Drawing) -> float:
+    """Px at which a legend begins below title and unit, in a drawing that holds nothing else."""
+    return max(item.y for item in drawing.items if isinstance(item, Text)) + 24
+
+
 def draw_y_axis(drawing: Drawing, frame: Frame, about: int = 5) -> None:
     """Horizontal grid lines with their values; zero is stronger."""
     values = ticks(frame.y_low, frame.y_high, about)

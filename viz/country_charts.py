@@ -7,10 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from viz.chart import Frame, draw_legend, left_margin, merged, new_drawing, tick_text, ticks
+from viz.chart import (
+    Frame,
+    below_title,
+    draw_legend,
+    left_margin,
+    merged,
+    new_drawing,
+    tick_text,
+    ticks,
+)
 from viz.drawing import Box, Drawing, Lines, Text, text_width, words
 from viz.numbers import money_unit, number
 from viz.run_view import RunView
+from viz.solved_network import stored_carriers
 
 WIDTH, ROW = 560.0, 30.0
 CASES = ("autarky", "negotiated", "planner")
@@ -23,25 +33,25 @@ def gains_and_payments(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw_gains_and_payments(view: RunView) -> Drawing:
+def draw_gains_and_payments(view: RunView, width: float = WIDTH) -> Drawing:
     """Gain of each country and what it pays or is paid, largest gain on top."""
     title = "Gains and payments"
     table = gains_and_payments(view)
     if table.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended and all costs are re-solved.")
+        return words(width, 120, title, "Known when the run has ended and all costs are re-solved.")
     table = table.sort_values("gain_eur", ascending=False)
     unit = money_unit([*table["gain_eur"], *table["payment_eur"]])
     both = np.concatenate([table["gain_eur"], table["payment_eur"]]) / unit.size
     low, high = min(0.0, float(both.min())), max(0.0, float(both.max())) or 1.0
     height = 74 + ROW * len(table) + 34
     names = [view.names[code] for code in table["country"]]
-    drawing = new_drawing(WIDTH, height, title, f"{unit.label} a year")
+    drawing = new_drawing(width, height, title, f"{unit.label} a year")
     entries = [("negotiated", "gain"), ("paid", "net payment, negative is paid to the country")]
-    top = draw_legend(drawing, entries, 14, 42, WIDTH - 10)
+    top = draw_legend(drawing, entries, 14, below_title(drawing), width - 10)
     # Room for the numbers at the ends of the bars, on both sides if both are used.
     widest = max(text_width(unit.text(v * unit.size), 11) for v in both) + 8
     left = left_margin(names) + (widest if low < 0 else 0)
-    frame = Frame(left, top, WIDTH - widest - 8, height - 34, low, high, 0, 1)
+    frame = Frame(left, top, width - widest - 8, height - 34, low, high, 0, 1)
     _draw_value_axis(drawing, frame)
     for place, (code, gain, payment) in enumerate(
         zip(table["country"], table["gain_eur"], table["payment_eur"], strict=True)
@@ -96,30 +106,30 @@ def capacity(view: RunView, country: str | None = None) -> pd.DataFrame:
     return rows.groupby(["case", "carrier"], sort=False)[columns].sum().reset_index()
 
 
-def draw_capacity(view: RunView, country: str | None = None) -> Drawing:
+def draw_capacity(view: RunView, country: str | None = None, width: float = WIDTH) -> Drawing:
     """Capacity built by technology in autarky, negotiated and planned; one row each."""
     title = f"Capacity built, {view.names[country] if country else 'all countries'}"
     if view.records.scenario.settings.kind == "cost_curves":
         text = "This scenario describes countries by cost curves; nothing is built in it."
-        return words(WIDTH, 120, title, text)
+        return words(width, 120, title, text)
     table = capacity(view, country)
     if table.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended.")
+        return words(width, 120, title, "Known when the run has ended.")
     cases = [case for case in CASES if case in set(table["case"])]
     built = table[table["built_mw"] > 0.5].copy()
     if built.empty:
-        return words(WIDTH, 120, title, "Nothing is built in any of the cases.")
+        return words(width, 120, title, "Nothing is built in any of the cases.")
     built["built_gw"] = built["built_mw"] / 1e3
     carriers = list(built.groupby("carrier")["built_gw"].max().sort_values(ascending=False).index)
     colours, nice = carrier_colours(view), carrier_names(view)
     colours = merged(colours, carriers)
-    drawing = new_drawing(WIDTH, 0, title, "GW")
+    drawing = new_drawing(width, 0, title, "GW")
     entries = [(colours[c], nice.get(c, c)) for c in carriers]
-    top = draw_legend(drawing, entries, 14, 42, WIDTH - 10)
+    top = draw_legend(drawing, entries, 14, below_title(drawing), width - 10)
     drawing.height = top + 40 * len(cases) + 36
     totals = built.groupby("case")["built_gw"].sum()
     high = float(totals.max())
-    frame = Frame(left_margin(cases), top, WIDTH - 62, drawing.height - 34, 0, high, 0, 1)
+    frame = Frame(left_margin(cases), top, width - 62, drawing.height - 34, 0, high, 0, 1)
     _draw_value_axis(drawing, frame)
     for place, case in enumerate(cases):
         y, at = top + 40 * place + 6, 0.0
@@ -138,10 +148,12 @@ def draw_capacity(view: RunView, country: str | None = None) -> Drawing:
 
 
 def carrier_colours(view: RunView) -> Mapping[str, str]:
-    """Colour of each technology, as the scenario gives it."""
-    return {t.carrier: t.color for t in view.records.scenario.technologies}
+    """Colour of each technology, as the scenario or the network file gives it."""
+    given = {t.carrier: t.color for t in view.records.scenario.technologies}
+    return given or stored_carriers(view)[0]
 
 
 def carrier_names(view: RunView) -> Mapping[str, str]:
     """Name of each technology for people."""
-    return {t.carrier: t.nice_name for t in view.records.scenario.technologies}
+    given = {t.carrier: t.nice_name for t in view.records.scenario.technologies}
+    return given or stored_carriers(view)[1]

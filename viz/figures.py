@@ -40,6 +40,10 @@ class Look:
         First one by default.
     beside : RunView or None
         Run that the figure stands beside, to share its scales.
+    pair : tuple of two str or None
+        Countries whose bids are shown; None is all.
+    width : float or None
+        Px that a figure is drawn for; None is its usual width.
     """
 
     moment: Moment = field(default_factory=Moment)
@@ -47,6 +51,13 @@ class Look:
     line: str | None = None
     week: pd.Timestamp | None = None
     beside: RunView | None = None
+    pair: tuple[str, str] | None = None
+    width: float | None = None
+
+    @property
+    def size(self) -> dict[str, float]:
+        """The width as an argument, if one is wanted."""
+        return {} if self.width is None else {"width": self.width}
 
 
 @dataclass(frozen=True)
@@ -105,45 +116,47 @@ def _bids_table(view: RunView, look: Look) -> pd.DataFrame:
 
 FIGURES: dict[str, Figure] = {
     "map": Figure(
-        "Map of prices and flows", lambda v, k: draw_map(v, k.moment, beside=k.beside), _map_table
+        "Map of prices and flows",
+        lambda v, k: draw_map(v, k.moment, beside=k.beside, **k.size),
+        _map_table,
     ),
     "marginal-costs": Figure(
         "Marginal cost by country",
-        lambda v, k: draw_marginal_costs(v, k.moment.product, k.moment.step),
+        lambda v, k: draw_marginal_costs(v, k.moment.product, k.moment.step, **k.size),
         lambda v, k: marginal_costs(v, k.moment.product),
     ),
     "gain": Figure(
         "Gain over autarky by step",
-        lambda v, k: draw_gains(v, k.moment.step),
+        lambda v, k: draw_gains(v, k.moment.step, **k.size),
         lambda v, k: gains(v),
     ),
     "bids": Figure(
         "Bids and offers of a step",
-        lambda v, k: draw_bids(v, step_of(v, k), k.moment.round),
+        lambda v, k: draw_bids(v, step_of(v, k), k.moment.round, k.pair, **k.size),
         _bids_table,
     ),
     "payments": Figure(
         "Gains and payments by country",
-        lambda v, k: draw_gains_and_payments(v),
+        lambda v, k: draw_gains_and_payments(v, **k.size),
         lambda v, k: gains_and_payments(v),
     ),
     "capacity": Figure(
         "Capacity built",
-        lambda v, k: draw_capacity(v, k.country),
+        lambda v, k: draw_capacity(v, k.country, **k.size),
         lambda v, k: capacity(v, k.country),
     ),
     "dispatch": Figure(
         "Dispatch of a country over a week",
-        lambda v, k: draw_dispatch(v, _country(v, k), k.week),
+        lambda v, k: draw_dispatch(v, _country(v, k), k.week, **k.size),
         lambda v, k: dispatch(v, _country(v, k)).rename_axis("snapshot").reset_index(),
     ),
     "duration": Figure(
         "Duration curve of an interconnector",
-        lambda v, k: draw_duration(v, _line(v, k)),
+        lambda v, k: draw_duration(v, _line(v, k), **k.size),
         lambda v, k: duration(v, _line(v, k)),
     ),
     "disclosure": Figure(
-        "Who learned what", lambda v, k: draw_disclosure(v), lambda v, k: v.disclosure
+        "Who learned what", lambda v, k: draw_disclosure(v, **k.size), lambda v, k: v.disclosure
     ),
 }
 RECORDED = tuple(name for name in TABLES if name != "disclosure")

@@ -72,7 +72,7 @@ def draw_map(
     """Draw the countries with their prices and the flows between them.
 
     Arrow widths are linear in MW above a small floor. The scales of widths and colours are those
-    of the whole run, so that moments can be compared.
+    of the whole run, so that moments can be compared; hours have a scale of colours of their own.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def draw_map(
     if base.neighbours:
         drawing.add(Lines(base.neighbours, fill="land", stroke="border", width=0.7))
     shared = [view] if beside is None else [view, beside]
-    lows, highs = zip(*(price_range(one) for one in shared), strict=True)
+    lows, highs = zip(*(price_range(one, moment) for one in shared), strict=True)
     scale = min(lows), max(highs)
     for code in view.codes:
         _draw_country(drawing, view, code, base, state, scale)

@@ -86,7 +86,7 @@ def country_rows(view: RunView) -> str:
     ]
     listed = [
         [
-            f"{code} {row.get('name') or ''}".strip(),
+            f"{code} {view.names[code]}",
             energy.text(row["demand_twh"]),
             cost.text(row["autarky_cost_eur"]),
             cost.text(row["negotiated_cost_eur"]),

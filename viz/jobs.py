@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[1]
 CODES = {
     0: "it ended: the countries agreed",
     1: "it ended without agreement",
@@ -154,6 +153,8 @@ class Job:
 def start(results: Path, arguments: Sequence[str]) -> Job:
     """Start ``run.py`` with these arguments; its run goes into the job's folder.
 
+    Paths among them are those of the folder that this process was started in.
+
     Parameters
     ----------
     results : Path
@@ -169,7 +170,6 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "viz.started", str(folder), "--", *command],
-            cwd=_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -270,17 +271,31 @@ def replay(view: RunView) -> Replay:
     return Replay(view)
 
 
-@lru_cache(maxsize=KEPT_VIEWS)
-def price_range(view: RunView) -> tuple[float, float]:
-    """Bounds of the price scale, EUR/MWh: the middle 96 % of all means by step and outcome.
+def price_range(view: RunView, moment: Moment) -> tuple[float, float]:
+    """Bounds of the price scale at a moment, EUR/MWh, the same for all moments like it.
 
-    Scarcity prices of a few countries in the first step would hide all that follows.
+    Hours differ far more than means over the year do, and products lie in between: means, products
+    and hours have a scale each, the middle 96 % of all there are. Scarcity prices of a few
+    countries in the first step would hide all that follows.
     """
-    by_step = price_by_step(view, None).to_numpy().ravel()
-    values = by_step[np.isfinite(by_step)].tolist()
-    for case in view.cases:
-        values += _outcome(view, Moment(case=case)).prices_eur_per_mwh.values()
-    low, high = np.percentile(values, [2, 98]).tolist() if values else (0.0, 1.0)
+    if moment.step is None and moment.snapshot is not None and view.cases:
+        return _price_range(view, "hours")
+    return _price_range(view, "means" if moment.product is None else "products")
+
+
+@lru_cache(maxsize=3 * KEPT_VIEWS)
+def _price_range(view: RunView, kind: Literal["means", "products", "hours"]) -> tuple[float, float]:
+    if kind == "hours":
+        values = view.prices["price_eur_per_mwh"][view.prices["case"].isin(view.cases)].to_numpy()
+    elif kind == "products":
+        values = view.valuations["marginal_value_eur_per_mwh"].to_numpy()
+    else:
+        outcomes = [_outcome(view, Moment(case=case)).prices_eur_per_mwh for case in view.cases]
+        found = [np.array(list(prices.values())) for prices in outcomes]
+        values = np.concatenate([price_by_step(view, None).to_numpy().ravel(), *found])
+    values = values.astype(float)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [2, 98]).tolist() if len(values) else (0.0, 1.0)
     if high - low < 1e-6 * max(abs(high), 1.0):
         low, high = low - 0.5, high + 0.5
     return low, high

@@ -15,6 +15,8 @@ Ring = np.ndarray
 WIDEST_DEG = 60.0
 # Islands below this share of a country do not decide what the map shows.
 SMALL_ISLAND = 0.02
+# Nor do parts that lie farther off than this, as French Guiana.
+FAR_DEG = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +41,10 @@ class Outline:
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north in degrees, without far-off small islands."""
+        """West, south, east, north in degrees, without small islands and parts overseas."""
         large = [r for r in self.rings if abs(_signed_area(r)) >= SMALL_ISLAND * self.area_deg2]
-        points = np.vstack(large)
+        home = max(large, key=lambda ring: abs(_signed_area(ring)))
+        points = np.vstack([ring for ring in large if _gap_deg(ring, home) <= FAR_DEG])
         (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
         return float(west), float(south), float(east), float(north)
 
@@ -94,6 +97,12 @@ def area_deg2(rings: tuple[Ring, ...]) -> float:
     2.0
     """
     return float(sum(abs(_signed_area(ring)) for ring in rings))
+
+
+def _gap_deg(a: Ring, b: Ring) -> float:
+    """Degrees between the boxes around two rings; 0 where they overlap."""
+    gaps = [b.min(axis=0) - a.max(axis=0), a.min(axis=0) - b.max(axis=0)]
+    return max(0.0, float(np.max(gaps)))
 
 
 def _signed_area(ring: Ring) -> float:

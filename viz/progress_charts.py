@@ -34,20 +34,20 @@ def marginal_costs(view: RunView, product: str | None = None) -> pd.DataFrame:
 
 
 def draw_marginal_costs(
-    view: RunView, product: str | None = None, step: int | None = None
+    view: RunView, product: str | None = None, step: int | None = None, width: float = WIDTH
 ) -> Drawing:
     """Lines of all countries, which come together as the interconnectors allow."""
     title = "Marginal cost by country"
     table = price_by_step(view, product)
     if table.empty:
-        return words(WIDTH, HEIGHT, title, "No step is done yet.")
+        return words(width, HEIGHT, title, "No step is done yet.")
     steps = table.index.to_numpy() + 1.0
     values = table.to_numpy()
     # The first steps may hold scarcity prices that would flatten all the rest.
     low, high = np.nanpercentile(values, [0, 97]).tolist()
     room = 0.06 * (high - low or abs(high) or 1.0)
-    frame = Frame(56, 54, WIDTH - 62, HEIGHT - 48, 1, max(steps[-1], 2), low - room, high + room)
-    drawing = new_drawing(WIDTH, HEIGHT, title, f"EUR/MWh, {product or 'mean over the year'}")
+    frame = Frame(56, 54, width - 62, HEIGHT - 48, 1, max(steps[-1], 2), low - room, high + room)
+    drawing = new_drawing(width, HEIGHT, title, f"EUR/MWh, {product or 'mean over the year'}")
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "step", whole=True)
     labels = []
@@ -74,19 +74,19 @@ def gains(view: RunView) -> pd.DataFrame:
     return table
 
 
-def draw_gains(view: RunView, step: int | None = None) -> Drawing:
+def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> Drawing:
     """Gain over autarky by step, beside the planner's and what the products could reach."""
     title = "Gain over autarky"
     if view.steps.empty:
-        return words(WIDTH, HEIGHT, title, "No step is done yet.")
+        return words(width, HEIGHT, title, "No step is done yet.")
     values = np.concatenate([[0.0], view.steps["gain_eur"].to_numpy()])
     steps = np.concatenate([[0.0], view.steps["step"].to_numpy() + 1.0])
     bounds = _yardsticks(view)
     unit = money_unit([*values, *(v for _, v, _ in bounds)])
     top = max(*values, *(v for _, v, _ in bounds), 0.0) / unit.size or 1.0
     low = min(0.0, float(values.min())) / unit.size
-    frame = Frame(66, 54, WIDTH - 86, HEIGHT - 48, 0, max(steps[-1], 1), low, 1.08 * top)
-    drawing = new_drawing(WIDTH, HEIGHT, title, f"{unit.label} a year; autarky is zero")
+    frame = Frame(66, 54, width - 86, HEIGHT - 48, 0, max(steps[-1], 1), low, 1.08 * top)
+    drawing = new_drawing(width, HEIGHT, title, f"{unit.label} a year; autarky is zero")
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "step", whole=True)
     labels = []

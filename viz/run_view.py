@@ -14,6 +14,7 @@ import pandas as pd
 from model.columns import TABLES
 from model.graph import interconnection_graph
 from model.records import RunRecords
+from viz.outlines import outline_of
 
 HOURS_PER_YEAR = 8760.0
 # Views kept in memory, shared by all who look; a view is never changed.
@@ -75,8 +76,15 @@ class RunView:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Names of the countries by code, in the scenario's order."""
-        return {c: d["name"] or c for c, d in self._graph.nodes(data=True)}
+        """Names of the countries by code, in the scenario's order.
+
+        Network files give none; theirs are those of the world's countries.
+        """
+        given = {c: d["name"] or c for c, d in self._graph.nodes(data=True)}
+        if self.records.scenario.settings.kind == "network":
+            outlines = {c: outline_of(c) for c in given}
+            return {c: given[c] if o is None else o.name for c, o in outlines.items()}
+        return given
 
     @property
     def codes(self) -> list[str]:

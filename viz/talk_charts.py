@@ -10,6 +10,7 @@ import pandas as pd
 
 from viz.chart import (
     Frame,
+    below_title,
     draw_legend,
     left_margin,
     line_style,
@@ -29,43 +30,77 @@ MOST_ROWS = 24
 AGREED, MISSED = "#009e73", "#e69f00"
 
 
-def draw_bids(view: RunView, step: int, last_round: int | None = None) -> Drawing:
-    """Zones of agreement of the deals of a step, else the prices that were named."""
+def draw_bids(
+    view: RunView,
+    step: int,
+    last_round: int | None = None,
+    pair: tuple[str, str] | None = None,
+    width: float = WIDTH,
+) -> Drawing:
+    """Zones of agreement of the deals of a step, else the prices that were named.
+
+    Parameters
+    ----------
+    view : RunView
+    step : int
+    last_round : int, optional
+        Rounds of the step up to this one; all by default.
+    pair : tuple of two str, optional
+        Only what these two countries said to each other, or named to the operator.
+    width : float
+        px.
+    """
+    among = "" if pair is None else f", {pair[0]} and {pair[1]}"
     priced = deals(view, step)
     if len(priced):
         if last_round is not None:
             priced = priced[priced["round"] <= last_round]
-        return _draw_deals(view, priced, step)
+        if pair is not None:
+            priced = priced[priced["exporter"].isin(pair) & priced["importer"].isin(pair)]
+        return _draw_deals(priced, f"Deals priced in step {step + 1}{among}", width)
     named = prices_said(view, step)
     if last_round is not None:
         named = named[named["round"] <= last_round]
-    return _draw_prices(view, named, step)
+    if pair is not None:
+        others = [code for code in view.codes if code not in pair]
+        named = named[named["sender"].isin(pair) & ~named["receiver"].isin(others)]
+    return _draw_prices(view, named, f"Prices named in step {step + 1}{among}", width)
 
 
-def _draw_deals(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
-    title = f"Deals priced in step {step + 1}"
+def _draw_deals(table: pd.DataFrame, title: str, width: float) -> Drawing:
     if table.empty:
-        return words(WIDTH, 120, title, "No two countries have priced a deal up to this round.")
+        return words(width, 120, title, "No deal was priced up to this round.")
     shown = table.tail(MOST_ROWS)
-    bounds = shown[["least_eur_per_mwh", "most_eur_per_mwh"]].to_numpy()
-    # A country that badly lacks power would pay thousands; its bar leaves the picture.
-    low, high = np.percentile(bounds, [3, 95]).tolist()
+    low, high = _deal_range(shown)
     room = 0.05 * (high - low or abs(high) or 1.0)
     names = [path for path in shown["path"]]
-    drawing = new_drawing(WIDTH, 0, title, "EUR/MWh exchanged")
+    drawing = new_drawing(width, 0, title, "EUR/MWh exchanged")
     entries = [(AGREED, "zone of agreement"), (MISSED, "no zone"), ("ink", "agreed price")]
-    top = draw_legend(drawing, entries, 14, 42, WIDTH - 8)
-    left = min(left_margin(names, 11.5) + 14, 0.42 * WIDTH)
+    top = draw_legend(drawing, entries, 14, below_title(drawing), width - 8)
+    left = min(left_margin(names, 11.5) + 14, 0.42 * width)
     drawing.height = top + ROW * len(shown) + 50
-    frame = Frame(left, top, WIDTH - 16, drawing.height - 48, low - room, high + room, 0, 1)
+    frame = Frame(left, top, width - 16, drawing.height - 48, low - room, high + room, 0, 1)
     _draw_price_axis(drawing, frame)
     for place, row in enumerate(shown.to_dict("records")):
         _draw_deal(drawing, frame, row, top + ROW * (place + 0.5))
     left_out = len(table) - len(shown)
     if left_out:
-        text = f"{left_out} earlier ones are in the table"
-        drawing.add(Text(WIDTH - 14, 20, text, 11.5, "end", "muted"))
+        text = f"{left_out} earlier ones in the table"
+        drawing.add(Text(14, drawing.height - 16, text, 11.5, fill="muted"))
     return drawing
+
+
+def _deal_range(table: pd.DataFrame) -> tuple[float, float]:
+    """Prices worth showing, EUR/MWh: most limits and what was agreed.
+
+    A country that badly lacks power would pay thousands; its bar leaves the picture.
+    """
+    limits = table[["least_eur_per_mwh", "most_eur_per_mwh"]].to_numpy()
+    agreed = table["price_eur_per_mwh"].dropna().to_numpy()
+    values = np.percentile(limits, [10, 90])
+    if len(agreed):
+        values = np.append(values, np.percentile(agreed, [5, 95]))
+    return float(values.min()), float(values.max())
 
 
 def _draw_deal(drawing: Drawing, frame: Frame, row: Mapping[Hashable, Any], y: float) -> None:
@@ -100,22 +135,21 @@ def _draw_price_axis(drawing: Drawing, frame: Frame) -> None:
     drawing.add(Text(middle, frame.bottom + 32, "EUR/MWh", 12, "middle", "muted"))
 
 
-def _draw_prices(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
-    title = f"Prices named in step {step + 1}"
+def _draw_prices(view: RunView, table: pd.DataFrame, title: str, width: float) -> Drawing:
     if table.empty:
-        return words(WIDTH, 120, title, "No country has named a price up to this round.")
+        return words(width, 120, title, "No price was named up to this round.")
     values = table["eur_per_mwh"].to_numpy()
     low, high = np.percentile(values, [2, 98]).tolist()
     room = 0.06 * (high - low or abs(high) or 1.0)
     kinds = list(dict.fromkeys(zip(table["kind"], table["field"], strict=True)))
     styles = {kind: line_style(i)[0] for i, kind in enumerate(kinds)}
-    drawing = new_drawing(WIDTH, 0, title, "EUR/MWh, one dot a message")
+    drawing = new_drawing(width, 0, title, "EUR/MWh, one dot a message")
     entries = [(colour, f"{kind}: {field}") for (kind, field), colour in styles.items()]
-    top = draw_legend(drawing, entries, 14, 42, WIDTH - 8)
+    top = draw_legend(drawing, entries, 14, below_title(drawing), width - 8)
     senders = [code for code in view.codes if code in set(table["sender"])]
     drawing.height = top + 26 * len(senders) + 50
     left = left_margin([view.names[code] for code in senders])
-    frame = Frame(left, top, WIDTH - 16, drawing.height - 48, low - room, high + room, 0, 1)
+    frame = Frame(left, top, width - 16, drawing.height - 48, low - room, high + room, 0, 1)
     _draw_price_axis(drawing, frame)
     for place, code in enumerate(senders):
         y = top + 26 * (place + 0.5)
@@ -129,12 +163,12 @@ def _draw_prices(view: RunView, table: pd.DataFrame, step: int) -> Drawing:
     return drawing
 
 
-def draw_disclosure(view: RunView) -> Drawing:
+def draw_disclosure(view: RunView, width: float = WIDTH) -> Drawing:
     """Matrix of who learned what: share of a cost function, or private numbers heard."""
     title = "Who learned what"
     table = view.disclosure
     if table.empty:
-        return words(WIDTH, 120, title, "Nobody has said anything yet.")
+        return words(width, 120, title, "Nobody has said anything yet.")
     measured = bool(table["share"].notna().any())
     unit = "share of the cost function known, %" if measured else "private numbers heard"
     observers = [c for c in [*view.codes, "operator"] if c in set(table["observer"])]
@@ -146,8 +180,8 @@ def draw_disclosure(view: RunView) -> Drawing:
     )
     largest = 100.0 if measured else max(float(values.max()), 1.0)
     left = max(left_margin(observers), 58.0)
-    size = min(44.0, (WIDTH - left - 14) / max(len(victims), 1))
-    drawing = new_drawing(WIDTH, 96 + size * len(observers), title, unit)
+    size = min(44.0, (width - left - 14) / max(len(victims), 1))
+    drawing = new_drawing(width, 96 + size * len(observers), title, unit)
     drawing.add(Text(left, 46, "about", 12, fill="muted"))
     drawing.add(Text(14, 66, "by", 12, fill="muted"))
     for column, victim in enumerate(victims):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 
-from viz.chart import Frame, draw_legend, draw_x_axis, draw_y_axis, merged, new_drawing
+from viz.chart import Frame, below_title, draw_legend, draw_x_axis, draw_y_axis, merged, new_drawing
 from viz.country_charts import CASES, SHEDDING, carrier_colours, carrier_names
 from viz.drawing import Drawing, Lines, Text, words
 from viz.numbers import number
-from viz.run_view import KEPT_VIEWS, RunView
+from viz.run_view import RunView
+from viz.solved_network import stored_power
 
 WIDTH, HEIGHT = 560.0, 340.0
 DISPOSAL = "disposal"
@@ -38,72 +37,41 @@ def dispatch(view: RunView, country: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A column per technology (storage negative while it charges), ``imports`` (negative
-        exports) and ``demand``. Only ``imports`` for scenarios of cost curves.
+        A column per technology (storage negative while it charges), ``disposal`` (negative, power
+        that nobody could use), ``imports`` (negative exports) and ``demand``, which is the sum of
+        all others. Only ``imports`` for scenarios of cost curves.
     """
     prices = view.prices_of(country, "negotiated")
     imports = pd.Series(prices["exchange_mw"].to_numpy(), view.snapshots, name="imports")
-    own = _stored(view).get(country)
+    own = stored_power(view).get(country)
     return imports.to_frame() if own is None else own.assign(imports=imports)
 
 
-@lru_cache(maxsize=KEPT_VIEWS)
-def _stored(view: RunView) -> dict[str, pd.DataFrame]:
-    """Generation, storage and demand of every country out of ``network.nc``, MW by snapshot.
-
-    netCDF is read as plain arrays, because the app does without PyPSA.
-    """
-    file = view.records.network_path
-    if not file.is_file():
-        return {}
-    import xarray as xr
-
-    columns: dict[str, dict[str, np.ndarray]] = {code: {} for code in view.codes}
-
-    def add(country: str, label: str, mw: np.ndarray) -> None:
-        columns[country][label] = columns[country].get(label, 0.0) + mw
-
-    with xr.open_dataset(file) as stored:
-        for kind, series, label in (
-            ("generators", "generators_t_p", "generators_carrier"),
-            ("storage_units", "storage_units_t_p", "storage_units_carrier"),
-            ("loads", "loads_t_p_set", None),
-        ):
-            if series not in stored:
-                continue
-            names = _text(stored[f"{kind}_i"])
-            bus = dict(zip(names, _text(stored[f"{kind}_bus"]), strict=True))
-            carrier = dict(zip(names, _text(stored[label]), strict=True)) if label else {}
-            mw = stored[series].to_numpy()
-            for place, name in enumerate(_text(stored[f"{series}_i"])):
-                add(bus[name], carrier.get(name, "demand"), mw[:, place])
-    return {code: pd.DataFrame(found, index=view.snapshots) for code, found in columns.items()}
-
-
-def _text(values: object) -> list[str]:
-    return [str(v) for v in np.asarray(values)]
-
-
-def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None) -> Drawing:
+def draw_dispatch(
+    view: RunView, country: str, week: pd.Timestamp | None = None, width: float = WIDTH
+) -> Drawing:
     """Generation and imports of a week, exports and charging below zero, demand as a line."""
     title = f"Dispatch, {view.names[country]}"
     if view.prices.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended.")
+        return words(width, 120, title, "Known when the run has ended.")
     starts = weeks(view)
     start = week if week in starts else starts[0]
     table = dispatch(view, country)
     table = table[(table.index >= start) & (table.index < start + _WEEK)]
     table = table.loc[:, (table.abs() > 0.05).any(axis=0) | (table.columns == "demand")]
-    parts = [c for c in table.columns if c not in ("demand", DISPOSAL)]
+    parts = [c for c in table.columns if c != "demand"]
     # What runs steadily lies at the bottom.
     parts.sort(key=lambda c: (c == "imports", float(table[c].std() / (table[c].abs().mean() or 1))))
     large = float(table.abs().to_numpy().max(initial=0.0)) > LARGE_MW
     power, unit = (table / 1e3, "GW") if large else (table, "MW")
     colours = merged(dict(carrier_colours(view)), parts)
-    colours |= {"imports": "#8e44ad", SHEDDING: "#e31a1c"}
+    colours |= {"imports": "#8e44ad", SHEDDING: "#e31a1c", DISPOSAL: "#b9bfc5"}
     nice = {**carrier_names(view), "imports": "net import", SHEDDING: "load shedding"}
-    drawing = new_drawing(WIDTH, HEIGHT, title, f"{unit}, negotiated, week from {start:%d %b %Y}")
-    top = draw_legend(drawing, [(colours[c], nice.get(c, c)) for c in parts], 14, 42, WIDTH - 8)
+    nice[DISPOSAL] = "thrown away"
+    drawing = new_drawing(width, HEIGHT, title, f"{unit}, negotiated, week from {start:%d %b %Y}")
+    top = draw_legend(
+        drawing, [(colours[c], nice.get(c, c)) for c in parts], 14, below_title(drawing), width - 8
+    )
     drawing.height = HEIGHT + top - 56
     positive, negative = power[parts].clip(lower=0), power[parts].clip(upper=0)
     high = (
@@ -115,7 +83,7 @@ def draw_dispatch(view: RunView, country: str, week: pd.Timestamp | None = None)
     times = (since / pd.Timedelta(hours=1 if short else 24)).to_numpy()
     times = np.append(times, times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0))
     frame = Frame(
-        56, top + 6, WIDTH - 14, drawing.height - 48, 0, times[-1], 1.05 * low, 1.04 * float(high)
+        56, top + 6, width - 14, drawing.height - 48, 0, times[-1], 1.05 * low, 1.04 * float(high)
     )
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "hours" if short else "days", 7)
@@ -163,21 +131,23 @@ def duration(view: RunView, line: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def draw_duration(view: RunView, line: str) -> Drawing:
+def draw_duration(view: RunView, line: str, width: float = WIDTH) -> Drawing:
     """Duration curves of the negotiated and the planner's flow between the limits."""
     found = next(i for i in view.lines if i.name == line)
     title = f"Duration curve, {line}"
     table = duration(view, line)
     if table.empty:
-        return words(WIDTH, 120, title, "Known when the run has ended.")
-    drawing = new_drawing(WIDTH, HEIGHT - 20, title, f"MW, positive from {found.a} to {found.b}")
+        return words(width, 120, title, "Known when the run has ended.")
+    drawing = new_drawing(width, HEIGHT - 20, title, f"MW, positive from {found.a} to {found.b}")
     cases = [case for case in CASES if case in view.cases]
-    top = draw_legend(drawing, [(case, case) for case in cases], 14, 42, WIDTH - 8)
+    top = draw_legend(
+        drawing, [(case, case) for case in cases], 14, below_title(drawing), width - 8
+    )
     high, low = found.a_to_b_mw, -found.b_to_a_mw
     room = 0.07 * (high - low or 1.0)
     hours = float(table["to_h"].max())
     bottom = drawing.height - 48
-    frame = Frame(62, top + 4, WIDTH - 24, bottom, 0, hours, low - room, high + room)
+    frame = Frame(62, top + 4, width - 24, bottom, 0, hours, low - room, high + room)
     draw_y_axis(drawing, frame)
     draw_x_axis(drawing, frame, "hours of the year" if hours > 200 else "hours", 6)
     for limit in (high, low):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import solara
 
@@ -15,6 +16,15 @@ from viz.page.folders import results_folder
 USUAL = "as the scenario says"
 _PRODUCTS = (USUAL, "flat", "tou", "hourly")
 _SLICES = (USUAL, "year", "month", "week")
+# A choice beside the scenarios; no scenario has such a name.
+ANY_FILE = "network file ..."
+# Where network files are looked for, below the folder the app was started in.
+NETWORK_FOLDERS = (".", "networks")
+
+_ON_NETWORKS = (
+    "A PyPSA network whose buses have a country, as PyPSA-Earth prepares it; paths are those of "
+    "the folder the app was started in"
+)
 
 
 def names(group: str) -> list[str]:
@@ -31,11 +41,34 @@ def protocols() -> dict[str, list[str]]:
     return found
 
 
+def network_files() -> list[str]:
+    """Network files in the folder the app was started in, and in ``networks`` below it."""
+    found = [file for folder in NETWORK_FOLDERS for file in Path(folder).glob("*.nc")]
+    return sorted(file.as_posix() for file in found)
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What a reader fills in."""
+    """What a reader fills in.
 
-    scenario: str = "triangle"
+    Attributes
+    ----------
+    what : str
+        Name of a scenario, path of a network file, or :data:`ANY_FILE`.
+    network : str
+        Path of the network file, if ``what`` is :data:`ANY_FILE`.
+    window : str
+        Snapshots of a network file to keep; all if empty.
+    protocol, mode, products, slices, settlement : str
+    countries, strategies, changes : str
+        Lists, their items set apart by commas.
+    max_steps : int
+    planner : bool
+    """
+
+    what: str = "triangle"
+    network: str = ""
+    window: str = ""
     protocol: str = "bilateral_bids"
     mode: str = "adaptive"
     products: str = USUAL
@@ -47,6 +80,22 @@ class Wish:
     max_steps: int = 60
     planner: bool = True
 
+    @property
+    def file(self) -> str:
+        """Path of the network file; empty for a scenario."""
+        path = self.network if self.what == ANY_FILE else self.what
+        return path.strip() if self.on_network else ""
+
+    @property
+    def on_network(self) -> bool:
+        """Whether it is about a network file."""
+        return self.what == ANY_FILE or self.what.endswith(".nc")
+
+    @property
+    def complete(self) -> bool:
+        """Whether it says what the run is about."""
+        return bool(self.file) or not self.on_network
+
     def arguments(self) -> list[str]:
         """Arguments of ``run.py``.
 
@@ -54,8 +103,13 @@ class Wish:
         --------
         >>> Wish(strategies="E=markup:0.1", planner=False).arguments()[8:]
         ['--max-steps', '60', '--strategy', 'E=markup:0.1', '--no-planner']
+        >>> Wish("networks/elec.nc", window="168").arguments()[:4]
+        ['--network', 'networks/elec.nc', '--set', 'network.window=168']
         """
-        words = ["--scenario", self.scenario, "--protocol", self.protocol, "--mode", self.mode]
+        words = ["--network", self.file] if self.on_network else ["--scenario", self.what]
+        if self.on_network and self.window.strip():
+            words += ["--set", f"network.window={self.window.strip()}"]
+        words += ["--protocol", self.protocol, "--mode", self.mode]
         words += ["--settlement", self.settlement, "--max-steps", str(self.max_steps)]
         for option, value in (("--products", self.products), ("--slices", self.slices)):
             words += [option, value] if value != USUAL else []
@@ -72,6 +126,7 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
     """Form with all choices; ``on_start`` gets the job."""
     wish, set_wish = solara.use_state(Wish())
     scenarios = solara.use_memo(list_scenarios, [])
+    offered = [*scenarios, *solara.use_memo(network_files, []), ANY_FILE]
     known = solara.use_memo(protocols, [])
 
     def change(**values: object) -> None:
@@ -82,7 +137,18 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
         change(protocol=name, mode=wish.mode if wish.mode in modes else modes[0])
 
     with solara.Div(classes=["form"]):
-        solara.Select("Scenario", list(scenarios), wish.scenario, lambda v: change(scenario=v))
+        solara.Select("Scenario or network file", offered, wish.what, lambda v: change(what=v))
+        if wish.what == ANY_FILE:
+            solara.InputText(
+                "Path of the file, elec.nc",
+                wish.network,
+                lambda v: change(network=v),
+                continuous_update=True,
+            )
+        if wish.on_network:
+            solara.InputText(
+                "Only snapshots, 168 or 24:192", wish.window, lambda v: change(window=v)
+            )
         solara.Select("Protocol", list(known), wish.protocol, choose_protocol)
         modes = known.get(wish.protocol, [wish.mode])
         solara.Select("Mode", modes, wish.mode, lambda v: change(mode=v))
@@ -95,19 +161,26 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
             "Strategies, ZA=markup:0.1", wish.strategies, lambda v: change(strategies=v)
         )
         solara.InputText("Only countries, ZA,MZ", wish.countries, lambda v: change(countries=v))
-        solara.InputText("Changes, demand_factor=1.1", wish.changes, lambda v: change(changes=v))
+        solara.InputText(_example_of_a_change(wish), wish.changes, lambda v: change(changes=v))
         solara.InputInt("Steps at most", wish.max_steps, lambda v: change(max_steps=v))
         solara.Checkbox(
             label="Compute the planner too",
             value=wish.planner,
             on_value=lambda v: change(planner=v),
         )
-    about = scenarios.get(wish.scenario, "")
+    about = _ON_NETWORKS if wish.on_network else f"{wish.what}: {scenarios.get(wish.what, '')}"
     strategies = ", ".join(names("strategies"))
-    solara.Text(f"{wish.scenario}: {about}. Known strategies: {strategies}.", classes=["note"])
+    solara.Text(f"{about}. Known strategies: {strategies}.", classes=["note"])
     with solara.Div(classes=["buttons"]):
         solara.Button(
             "Start the run",
             on_click=lambda: on_start(start(results_folder(), wish.arguments())),
             color="primary",
+            disabled=not wish.complete,
         )
+        if not wish.complete:
+            solara.Text("Say which file, by its path.", classes=["note"])
+
+
+def _example_of_a_change(wish: Wish) -> str:
+    return f"Changes, {'network.co2=none' if wish.on_network else 'demand_factor=1.1'}"

@@ -12,6 +12,7 @@ import solara
 from viz.figures import FIGURES, RECORDED, Look, step_of, table_file, table_of
 from viz.html_tables import frame_table
 from viz.moment import Moment
+from viz.page.screen import NARROW_PX
 from viz.page.state import PageState
 from viz.printing import KINDS, printed
 from viz.run_view import RunView
@@ -46,7 +47,17 @@ def look_of(view: RunView, state: PageState, *, outcome: bool = False) -> Look:
         country=state.country if state.country in view.names else None,
         line=state.line if state.line in {line.name for line in view.lines} else None,
         week=starts[state.week] if state.week < len(starts) else None,
+        pair=pairs(view).get(state.pair),
+        width=NARROW_PX if state.narrow else None,
     )
+
+
+def pairs(view: RunView) -> dict[str, tuple[str, str]]:
+    """Countries that share an interconnector or have traded, by their codes: ``AO-NA``."""
+    traded = view.trades[["exporter", "importer"]].drop_duplicates()
+    found = {(line.a, line.b) for line in view.lines}
+    found |= {(min(pair), max(pair)) for pair in traded.itertuples(index=False, name=None)}
+    return {f"{a}-{b}": (a, b) for a, b in sorted(found)}
 
 
 @solara.component
@@ -97,6 +108,7 @@ def Downloads(view: RunView, state: PageState, set_state: Callable[[PageState], 
     choices |= {name: f"table {name}" for name in RECORDED}
     name = state.table if state.table in choices else "payments"
     look = look_of(view, state)
+    usual = replace(look, width=None)
     with solara.Div(classes=["form", "runs"]):
         Picker("What", choices, name, lambda v: set_state(replace(state, table=v)))
     table: pd.DataFrame = solara.use_memo(lambda: table_of(view, name, look), [view, name, look])
@@ -110,7 +122,7 @@ def Downloads(view: RunView, state: PageState, set_state: Callable[[PageState], 
             )
         for kind in KINDS if name in FIGURES else ():
             solara.FileDownload(
-                lambda kind=kind: printed(FIGURES[name].draw(view, look), kind),
+                lambda kind=kind: printed(FIGURES[name].draw(view, usual), kind),
                 filename=f"{view.name}-{name}.{kind}",
                 mime_type=_MIME[kind],
                 label=kind.upper(),

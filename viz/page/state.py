@@ -36,10 +36,13 @@ class PageState:
     case : str
     hour : int or None
         Position of a snapshot; None is the mean over the year.
-    country, line : str
+    country, line, pair : str
+        Pair of countries whose bids are shown, ``AO-NA``; empty for all.
     week : int
     table : str
         Figure or table to download.
+    narrow : int
+        1 on a screen as narrow as a phone's, 0 otherwise.
     """
 
     tab: str = "new"
@@ -53,8 +56,10 @@ class PageState:
     hour: int | None = None
     country: str = ""
     line: str = ""
+    pair: str = ""
     week: int = 0
     table: str = "payments"
+    narrow: int = 0
 
     def query(self) -> str:
         """Query string of the address, without what is as usual.

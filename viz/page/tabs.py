@@ -9,7 +9,7 @@ import solara
 
 from viz.html_tables import country_rows, headline, interconnector_rows, status_line
 from viz.page.controls import StepControls
-from viz.page.panels import MEAN, FigurePanel, MessageTable, Picker, look_of
+from viz.page.panels import MEAN, FigurePanel, MessageTable, Picker, look_of, pairs
 from viz.page.state import PageState
 from viz.run_view import RunView
 from viz.time_charts import weeks
@@ -26,6 +26,12 @@ def Negotiation(view: RunView, state: PageState, set_state: Change) -> None:
         choices = {"": MEAN} | {name: name for name in view.products}
         value = state.product if state.product in choices else ""
         Picker("Product", choices, value, lambda v: set_state(replace(state, product=v)))
+        known = pairs(view)
+        between = {"": "all countries"} | {
+            key: f"{view.names[a]} and {view.names[b]}" for key, (a, b) in known.items()
+        }
+        pair = state.pair if state.pair in known else ""
+        Picker("Bids between", between, pair, lambda v: set_state(replace(state, pair=v)))
     with solara.Div(classes=["board"]):
         FigurePanel(view, "map", look)
         with solara.Div():
