@@ -19,6 +19,7 @@ SAME_WORLD = {
     "test_consensus_admm": ONE_WEEK,
     "test_disclosure": ONE_WEEK,
     "test_market_coupling": ONE_WEEK,
+    "test_several_ports": ONE_WEEK,
     "test_negotiation": FOUR_WEEKS,
     "test_planning": FOUR_WEEKS,
     "test_runs": FOUR_WEEKS,
