@@ -85,13 +85,18 @@ class Line:
         near = near_price + near_slope * self.near_import_mw
         far = far_price + far_slope * self.far_import_mw
         there, back = arriving * far - near, arriving * near - far
-        sent = there / (near_slope + arriving**2 * far_slope)
-        received = back / (far_slope + arriving**2 * near_slope)
-        self.flow_mw = np.where(
-            there >= back,
-            np.clip(sent, 0.0, self.send_limit_mw),
-            -np.clip(received, 0.0, self.receive_limit_mw),
-        )
+        sent, sent_gain = _best(there, near_slope + arriving**2 * far_slope, self.send_limit_mw)
+        received, gain = _best(back, far_slope + arriving**2 * near_slope, self.receive_limit_mw)
+        # Where prices are negative both ways may gain, by what is lost under way.
+        self.flow_mw = np.where(sent_gain >= gain, sent, -received)
+
+
+def _best(
+    gap: np.ndarray, closing: np.ndarray, limit_mw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Amount to send one way, and its gain per hour, if each MW closes a gap of prices a little."""
+    mw = np.clip(gap / closing, 0.0, limit_mw)
+    return mw, mw * (gap - closing * mw / 2)
 
 
 def mirrored(line: Line) -> Line:

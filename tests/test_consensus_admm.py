@@ -203,6 +203,12 @@ class TestLevelling:
         for flow in np.linspace(-float(limits[1][0]), float(limits[0][0]), 101):
             assert found <= penalty(float(flow)) + 1e-6 * (1 + abs(found))
 
+    def test_where_power_is_a_nuisance_the_way_with_room_loses_some(self) -> None:
+        """Both ways gain at negative prices; the one that is shut must not hide the other."""
+        line = Line(np.zeros(1), np.zeros(1), np.ones(1), 0.125)
+        line.level(*(np.array([v]) for v in (-1.0, 1.0, -1.0, 1.0)))
+        assert line.flow_mw[0] == pytest.approx(-0.125 / (1 + 0.875**2))
+
     def test_both_ends_do_the_same(self) -> None:
         rng = np.random.default_rng(1)
         line = Line(rng.normal(0, 30, 50), np.full(50, 60.0), np.full(50, 40.0), 0.05)
