@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -131,16 +131,16 @@ class ConsensusAdmm(Protocol):
         yield self._open_calls(market)
         heard = yield from self._open()
         best: Proposal | None = None
-        since_check: list[Flows] = []
+        recent: deque[Flows] = deque(maxlen=self.check_every)
         last_gain, settled, note = np.inf, False, ""
         for round_ in range(1, self.rounds + 1):
             yield heard + [self._revise_call(country, round_) for country in self._countries()]
             heard = []
             yield from self._level(self.sweeps, round_)
-            since_check = [*since_check, self._flows_mw()][-self.check_every :]
+            recent.append(self._flows_mw())
             if round_ < self.first_check or (round_ - self.first_check) % self.check_every:
                 continue
-            found = yield from self._check(present, _mean(since_check), round_)
+            found = yield from self._check(present, _mean(recent), round_)
             if found is None:
                 note = "somebody did not answer"
                 break
@@ -321,7 +321,7 @@ class ConsensusAdmm(Protocol):
         return trades
 
 
-def _mean(path: list[Flows]) -> Flows:
+def _mean(path: deque[Flows]) -> Flows:
     """Mean of flows: within the lines' limits as they are, and less restless than the last."""
     return {edge: np.mean([flows[edge] for flows in path], axis=0) for edge in path[-1]}
 
