@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -153,10 +154,31 @@ class TestJobs:
     def test_a_process_that_is_gone_is_lost(self, tmp_path):
         folder = tmp_path / "app" / "one"
         folder.mkdir(parents=True)
-        # The number belongs to this process, whose command line does not name the job.
-        job = Job(folder, os.getpid(), ())
+        # The number is this process's by now, which began at another time.
+        job = Job(folder, os.getpid(), 0.0, ())
         assert job.state == "lost"
         assert "gone" in job.error
+
+    def test_a_killed_process_is_lost(self, tmp_path):
+        job = start(tmp_path, Wish("wheeling", planner=False).arguments())
+        assert job.state == "running"
+        os.kill(job.process, signal.SIGKILL)
+        wait_for(lambda: job.state == "lost")
+
+    def test_an_end_is_never_taken_for_a_loss(self, tmp_path, monkeypatch):
+        """Neither while a process is being loaded, nor when it ends while it is looked at."""
+        job = start(tmp_path, ["--scenario", "triangel"])
+        seen = {job.state}
+        alive = Job._alive
+
+        def ends_meanwhile(self):
+            answer = alive(self)
+            wait_for(lambda: (job.folder / "ended.json").is_file() and not alive(self))
+            return answer
+
+        monkeypatch.setattr(Job, "_alive", ends_meanwhile)
+        seen.add(job.standing().state)
+        assert seen == {"running", "ended"}
 
 
 class _Page(HTMLParser):

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
+
 CODES = {
     0: "it ended: the countries agreed",
     1: "it ended without agreement",
@@ -25,6 +27,8 @@ CODES = {
     130: "it was stopped; what was done is kept, and it can go on",
 }
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
+# The system's clock may be set while a run works, and with it the moment at which it began.
+SAME_START_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class Job:
     ----------
     folder : Path
     process : int
+    started_s : float
+        When the process began, in seconds since 1970: its number may be another's later.
     command : tuple of str
         Arguments of ``run.py``.
     """
 
     folder: Path
     process: int
+    started_s: float
     command: tuple[str, ...]
 
     @property
@@ -77,9 +84,10 @@ class Job:
     @property
     def state(self) -> str:
         """``running``, ``paused``, ``ended`` or ``lost`` (gone without a word)."""
+        alive = self._alive()  # asked first: whoever is gone by now has left its last file before
         if (self.folder / "ended.json").is_file():
             return "ended"
-        if not self._alive():
+        if not alive:
             return "lost"
         return "paused" if (self.folder / "paused").is_file() else "running"
 
@@ -103,16 +111,20 @@ class Job:
     @property
     def error(self) -> str:
         """What went wrong, in words; empty if nothing did."""
-        if self.state == "lost":
+        return self._error(self.state)
+
+    def standing(self) -> Standing:
+        """All of it at once."""
+        state = self.state
+        return Standing(state, self.code, self._error(state), self.last_words)
+
+    def _error(self, state: str) -> str:
+        if state == "lost":
             return "The process of this run is gone without a word. What was done is kept."
         if self.code in (None, 0, 130) or (self.code == 1 and self._has_summary()):
             return ""
         lines = [x for x in self.last_words.splitlines() if x.lower().startswith("error:")]
         return lines[-1].partition(":")[2].strip() if lines else self.last_words[-600:]
-
-    def standing(self) -> Standing:
-        """All of it at once."""
-        return Standing(self.state, self.code, self.error, self.last_words)
 
     def pause(self) -> None:
         """Freeze the process; it keeps its memory and uses no processor."""
@@ -137,14 +149,12 @@ class Job:
 
     def _alive(self) -> bool:
         try:
-            os.kill(self.process, 0)
-        except (ProcessLookupError, PermissionError):
+            process = psutil.Process(self.process)
+            if abs(process.create_time() - self.started_s) > SAME_START_S:
+                return False
+            return process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
             return False
-        # Numbers of processes are used again, and a dead child keeps its own until it is asked for.
-        words = Path(f"/proc/{self.process}/cmdline")
-        if words.is_file():
-            return self.folder.name.encode() in words.read_bytes()
-        return True
 
     def _has_summary(self) -> bool:
         return self.run is not None and (self.run / "summary.json").is_file()
@@ -176,9 +186,11 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
             start_new_session=True,
             env={**os.environ, "COLUMNS": "160"},
         )
-    text = json.dumps({"process": process.pid, "command": command}, indent=1)
-    (folder / "job.json").write_text(text + "\n", encoding="utf-8")
-    return Job(folder, process.pid, tuple(command))
+    started_s = psutil.Process(process.pid).create_time()
+    content = {"process": process.pid, "started_s": started_s, "command": command}
+    text = json.dumps(content, indent=1) + "\n"
+    (folder / "job.json").write_text(text, encoding="utf-8")
+    return Job(folder, process.pid, started_s, tuple(command))
 
 
 def resume(results: Path, run: Path) -> Job:
@@ -192,7 +204,7 @@ def find_job(folder: Path) -> Job | None:
     if not file.is_file():
         return None
     content = json.loads(file.read_text(encoding="utf-8"))
-    return Job(folder, content["process"], tuple(content["command"]))
+    return Job(folder, content["process"], content.get("started_s", 0.0), tuple(content["command"]))
 
 
 def jobs(results: Path) -> list[Job]:
