@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from protocols.asking import Asking, ask, plain
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.bundle_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
-from protocols.messages import OPERATOR, Award, Message, Trade
+from protocols.messages import Award, Message, Trade
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
@@ -214,26 +214,17 @@ class ProximalBundle(Protocol):
 
     def _advance(
         self, market: Market, network: FlowNetwork, at: Proposal, bound: CutBound, round_: int
-    ) -> Any:
+    ) -> Asking[tuple[FlowNetwork, Proposal]]:
         """Ask for answers to a proposal, and make the next one."""
-        asked = network.connected
         limits = network.limits_mw()
-        replies = yield [
-            Message(
-                OPERATOR,
-                country,
-                "call",
-                _call(at, *limits, network.zones.of(country)),
-                round_,
-            )
-            for country in asked
-        ]
+        calls = {c: _call(at, *limits, network.zones.of(c)) for c in network.connected}
+        told = yield from ask(calls, round_)
         choice = at.plan_mw.copy()
-        for country, reply in zip(asked, replies, strict=True):
-            if reply is None or not isinstance(reply.body, Preference):
+        for country in calls:
+            body = told.get(country)
+            if not isinstance(body, Preference):
                 network = network.without(country)
                 continue
-            body = reply.body
             mw, value = _by_port(network, body.mw, body.marginal_value_eur_per_mwh)
             choice[network.zones.of(country)] = mw
             bound.add(country, Cut(mw, body.cost_change_eur, value))
@@ -259,29 +250,22 @@ class ProximalBundle(Protocol):
 
     def _price(
         self, network: FlowNetwork, flow_mw: np.ndarray, bound: CutBound, round_: int
-    ) -> Any:
+    ) -> Asking[tuple[FlowNetwork, Incumbent]]:
         """Let the connected countries price flows."""
         moves = np.abs(flow_mw - network.start_mw)
         largest = network.largest_mw
         flow = np.where(moves > STILL * largest, flow_mw, network.start_mw)
         exchange = network.exchange_mw(flow)
         tried = Incumbent(flow, {}, np.zeros_like(exchange))
-        asked = network.connected
-        replies = yield [
-            Message(
-                OPERATOR,
-                country,
-                "call",
-                TrialCall(_numbers(exchange[network.zones.of(country)])),
-                round_,
-            )
-            for country in asked
-        ]
-        for country, reply in zip(asked, replies, strict=True):
-            if reply is None or not isinstance(reply.body, Trial):
+        zones = network.zones
+        calls = {c: TrialCall(plain(exchange[zones.of(c)])) for c in network.connected}
+        told = yield from ask(calls, round_)
+        for country in calls:
+            body = told.get(country)
+            if not isinstance(body, Trial):
                 network, tried.complete = network.without(country), False
                 continue
-            rows, body = network.zones.of(country), reply.body
+            rows = zones.of(country)
             (value,) = _by_port(network, body.marginal_value_eur_per_mwh)
             bound.add(country, Cut(exchange[rows], body.cost_change_eur, value))
             tried.cost_change_eur[country] = body.cost_change_eur
@@ -324,17 +308,13 @@ class ProximalBundle(Protocol):
 
 def _call(at: Proposal, least_mw: np.ndarray, most_mw: np.ndarray, rows: slice) -> ProposalCall:
     return ProposalCall(
-        plan_mw=_numbers(at.plan_mw[rows]),
-        price_eur_per_mwh=_numbers(at.price[rows]),
-        stiffness_eur_per_mwh_per_mw=_numbers(at.stiffness[rows]),
-        reach_mw=_numbers(at.reach_mw[rows]),
-        least_mw=_numbers(least_mw[rows]),
-        most_mw=_numbers(most_mw[rows]),
+        plan_mw=plain(at.plan_mw[rows]),
+        price_eur_per_mwh=plain(at.price[rows]),
+        stiffness_eur_per_mwh_per_mw=plain(at.stiffness[rows]),
+        reach_mw=plain(at.reach_mw[rows]),
+        least_mw=plain(least_mw[rows]),
+        most_mw=plain(most_mw[rows]),
     )
-
-
-def _numbers(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(values.ravel().tolist())
 
 
 def _by_port(network: FlowNetwork, *told: tuple[float, ...]) -> list[np.ndarray]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from protocols.asking import Asking
 from protocols.line_auction import LineAuction, Lot, curves_of
 from protocols.orders import Match
 
@@ -47,7 +46,7 @@ class ClockAuction(LineAuction):
     name = "clock_auction"
     discloses = "marginal prices, amounts at the clock's prices, consent"
 
-    def auction(self, lots: list[Lot], round_: int) -> Generator[Any, Any, list[list[Match]]]:
+    def auction(self, lots: list[Lot], round_: int) -> Asking[list[list[Match]]]:
         """Run the clocks of all lots side by side until every one stands still."""
         tick = [np.zeros(len(lot.limit_mw), dtype=int) for lot in lots]
         sent = [np.zeros(len(lot.limit_mw)) for lot in lots]

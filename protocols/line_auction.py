@@ -9,21 +9,22 @@ auction. Lines that share no country hold theirs at the same time, in random ord
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from protocols.asking import Asking, ask, plain
 from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
-from protocols.messages import OPERATOR, Body, Message, Trade
+from protocols.messages import Body, Trade
 from protocols.orders import Match
 from protocols.paths import simultaneous_groups
 from protocols.pool_settlement import awards
 
 Line = tuple[str, str]
-Talk = Generator[list[Message], list[Message | None], dict[Any, Body]]
+# First or second country of a line.
+End = tuple[Line, int]
 
 
 @dataclass
@@ -62,11 +63,11 @@ class Lot:
         border_price = np.where(sells, levels, levels / self.arriving)
         none = np.zeros(len(self.limit_mw))
         return CurveCall(
-            _flat(none),
-            _flat(border_price),
-            _flat(np.where(sells, 0.0, self.limit_mw * self.arriving)),
-            _flat(np.where(sells, self.limit_mw, 0.0)),
-            _flat(none),
+            plain(none),
+            plain(border_price),
+            plain(np.where(sells, 0.0, self.limit_mw * self.arriving)),
+            plain(np.where(sells, self.limit_mw, 0.0)),
+            plain(none),
             self.line[1 - end],
         )
 
@@ -115,7 +116,7 @@ class LineAuction(Protocol):
     several_ports = True
 
     @abstractmethod
-    def auction(self, lots: list[Lot], round_: int) -> Generator[Any, Any, list[list[Match]]]:
+    def auction(self, lots: list[Lot], round_: int) -> Asking[list[list[Match]]]:
         """Hold the auctions of lines that share no country; a match for each lot and product."""
 
     def run(self, market: Market) -> Conversation:
@@ -135,7 +136,9 @@ class LineAuction(Protocol):
         outcome.settled = self._close(market, surplus)
         return outcome
 
-    def _hold(self, market: Market, group: list[Line], round_: int) -> Any:
+    def _hold(
+        self, market: Market, group: list[Line], round_: int
+    ) -> Asking[tuple[list[Trade], float]]:
         lots = yield from self._open(market, group, round_)
         matches = yield from self.auction(lots, round_)
         hours, trades, surplus = market.products.hours, [], 0.0
@@ -165,11 +168,10 @@ class LineAuction(Protocol):
             self._fail(market, line)
         return trades, surplus
 
-    def _open(self, market: Market, group: list[Line], round_: int) -> Any:
+    def _open(self, market: Market, group: list[Line], round_: int) -> Asking[list[Lot]]:
         """Lots of lines on which both ends say what a little more import is worth to them."""
-        told = yield from ask(
-            {(line, end): WorthCall(line[1 - end]) for line in group for end in (0, 1)}, round_
-        )
+        calls = {(line, end): WorthCall(line[1 - end]) for line in group for end in (0, 1)}
+        told = yield from ask(calls, round_, _country)
         lots = []
         for line in group:
             here, there = told.get((line, 0)), told.get((line, 1))
@@ -199,15 +201,17 @@ class LineAuction(Protocol):
         # Against the flow, sending less of it back saves the loss, until the flow is zero.
         return np.where(flow < 0, 1 / keep, keep), np.where(flow < 0, -flow * keep, room)
 
-    def _offer(self, offers: dict[Line, Any], hours: np.ndarray, round_: int) -> Any:
+    def _offer(
+        self, offers: dict[Line, tuple[Lot, np.ndarray, np.ndarray]], hours: np.ndarray, round_: int
+    ) -> Asking[list[Line]]:
         """Lines on which both ends are better off with the outcome, by re-solved cost."""
-        calls: dict[Any, Body] = {}
+        calls: dict[End, Body] = {}
         for line, (lot, mw, price) in offers.items():
             flows = (np.where(lot.forward, 1.0, -1.0) * mw * price) @ hours
             for end, pay in ((0, -flows), (1, flows)):
-                change = _flat(lot.change_mw(end, mw))
+                change = plain(lot.change_mw(end, mw))
                 calls[line, end] = Allotment(change, float(pay), line[1 - end])
-        told = yield from ask(calls, round_)
+        told = yield from ask(calls, round_, _country)
         consents = {key for key, b in told.items() if isinstance(b, Consent) and b.willing}
         return [line for line in offers if {(line, 0), (line, 1)} <= consents]
 
@@ -238,24 +242,16 @@ class LineAuction(Protocol):
         return quiet >= self.patience
 
 
-def ask(calls: dict[Any, Body], round_: int) -> Talk:
-    """Ask the ends of lines, keyed by (line, end); answers under the same keys."""
-    replies = yield [
-        Message(OPERATOR, line[end], "call", body, round_) for (line, end), body in calls.items()
-    ]
-    return {key: reply.body for key, reply in zip(calls, replies, strict=True) if reply is not None}
-
-
 def curves_of(
     lots: list[Lot], levels: list[np.ndarray], round_: int
-) -> Generator[list[Message], list[Message | None], list[tuple[np.ndarray, np.ndarray]]]:
+) -> Asking[list[tuple[np.ndarray, np.ndarray]]]:
     """Amounts sold and bought at price levels for every lot; silence sells and buys nothing."""
-    calls: dict[Any, Body] = {
+    calls: dict[End, Body] = {
         (lot.line, end): lot.call(end, prices)
         for lot, prices in zip(lots, levels, strict=True)
         for end in (0, 1)
     }
-    told = yield from ask(calls, round_)
+    told = yield from ask(calls, round_, _country)
     amounts = []
     for lot, prices in zip(lots, levels, strict=True):
         here, there = told.get((lot.line, 0)), told.get((lot.line, 1))
@@ -278,9 +274,10 @@ def _trades(
     return trades
 
 
+def _country(end: End) -> str:
+    line, which = end
+    return line[which]
+
+
 def _name(line: Line) -> str:
     return ">".join(line)
-
-
-def _flat(numbers: np.ndarray) -> tuple[float, ...]:
-    return tuple(numbers.ravel().tolist())

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
+from protocols.asking import Asking, ask, plain
 from protocols.auction_messages import CostCall, CostChange, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Network, StepCurves
 from protocols.compensation import compensation_eur
 from protocols.levelling import PriceSlope
-from protocols.messages import OPERATOR, Body, Message
+from protocols.messages import Body
 from protocols.pool_settlement import FlowChange, awards
 from protocols.price_ladder import BLOCK_ENDS, PriceLadder
 
@@ -128,9 +128,6 @@ class MarketCoupling(Protocol):
         return _Coupling(self, market).hold()
 
 
-Talk = Generator[list[Message], list[Message | None], None]
-
-
 class _Coupling:
     """State of one run, all of it known to the operator."""
 
@@ -170,7 +167,7 @@ class _Coupling:
         yield from self._settle(outcome)
         return outcome
 
-    def _open(self) -> Talk:
+    def _open(self) -> Asking[None]:
         """Zonal prices of the last step, or what countries say that a little import is worth."""
         known = self.market.memory.get("zonal_price")
         if known is not None:
@@ -183,7 +180,7 @@ class _Coupling:
             for _ in range(self.rules.opening_turns):
                 self.price = self.network.mean_with_neighbours(self.price)
 
-    def _clear_once(self) -> Talk:
+    def _clear_once(self) -> Asking[None]:
         """Curves, clearing, new positions and zonal prices."""
         centre = self.network.exchange_mw(self.flow_mw)
         slope = np.array([s.at(p) for s, p in zip(self.slopes, self.price, strict=True)])
@@ -208,7 +205,7 @@ class _Coupling:
 
     def _ask_amounts(
         self, centre_mw: np.ndarray, width_mw: np.ndarray, rise: np.ndarray
-    ) -> Generator[list[Message], list[Message | None], np.ndarray]:
+    ) -> Asking[np.ndarray]:
         """Change of net import that each country prefers on its ladders, at all its ports."""
         moved_mw = centre_mw - self.start_exchange_mw
         calls: dict[str, Body] = {}
@@ -216,11 +213,11 @@ class _Coupling:
             # Blocks of all ports together, as the call has them.
             width, further = (self._at(x, country).swapaxes(0, 1) for x in (width_mw, rise))
             calls[country] = CurveCall(
-                _flat(self._at(moved_mw, country)),
-                _flat(self._at(self.price, country)),
-                _flat(width),
-                _flat(width),
-                _flat(further),
+                plain(self._at(moved_mw, country)),
+                plain(self._at(self.price, country)),
+                plain(width),
+                plain(width),
+                plain(further),
             )
         replies = yield from self._ask(calls)
         change = np.zeros_like(centre_mw)
@@ -229,7 +226,7 @@ class _Coupling:
                 self._write(change, country, body.mw)
         return change
 
-    def _look(self) -> Talk:
+    def _look(self) -> Asking[None]:
         """Re-solve at the cleared positions; keep the better flows, or step back half the way."""
         before = self.best.total_eur
         flow = self.flow_mw
@@ -247,19 +244,17 @@ class _Coupling:
         known = float(self.market.memory.get("gained_eur", 0.0)) - self.best.total_eur
         self.quiet = self.quiet + 1 if added <= self.rules.tolerance * known else 0
 
-    def _evaluate(
-        self, flow_mw: np.ndarray
-    ) -> Generator[list[Message], list[Message | None], Incumbent | None]:
+    def _evaluate(self, flow_mw: np.ndarray) -> Asking[Incumbent | None]:
         """Cost of flows by the countries' own word; None if one of them keeps silent."""
         change = self.network.exchange_mw(flow_mw) - self.start_exchange_mw
-        calls: dict[str, Body] = {c: CostCall(_flat(self._at(change, c))) for c in self._present()}
+        calls: dict[str, Body] = {c: CostCall(plain(self._at(change, c))) for c in self._present()}
         replies = yield from self._ask(calls)
-        if self.absent & set(calls):
+        if len(replies) < len(calls):
             return None
         told = {c: b.amount_eur for c, b in replies.items() if isinstance(b, CostChange)}
         return Incumbent(flow_mw, {**self.best.cost_eur, **told})
 
-    def _settle(self, outcome: Outcome) -> Talk:
+    def _settle(self, outcome: Outcome) -> Asking[None]:
         """Book the best flows; a group of countries that does not gain keeps what it had."""
         final = self.best.flow_mw.copy()
         for group in FlowChange(self.network, self.start_mw, final).groups():
@@ -298,14 +293,9 @@ class _Coupling:
         here = self._at(table, country)
         here[:] = np.reshape(told, here.shape)
 
-    def _ask(
-        self, calls: dict[str, Body]
-    ) -> Generator[list[Message], list[Message | None], dict[str, Body]]:
+    def _ask(self, calls: dict[str, Body]) -> Asking[dict[str, Body]]:
         """Ask countries; who keeps silent takes no further part in this step."""
-        replies = yield [
-            Message(OPERATOR, c, "call", body, self.round) for c, body in calls.items()
-        ]
-        told = {c: reply.body for c, reply in zip(calls, replies, strict=True) if reply is not None}
+        told = yield from ask(calls, self.round)
         self.absent |= set(calls) - set(told)
         self._keep_absent_lines()
         return told
@@ -316,7 +306,3 @@ class _Coupling:
         if lines:
             self.flow_mw = self.flow_mw.copy()
             self.flow_mw[lines] = self.best.flow_mw[lines]
-
-
-def _flat(numbers: np.ndarray) -> tuple[float, ...]:
-    return tuple(numbers.ravel().tolist())

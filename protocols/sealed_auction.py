@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from protocols.asking import Asking
 from protocols.line_auction import LineAuction, Lot, curves_of
 from protocols.orders import Match, Orders, asks, bids
 
@@ -29,7 +28,7 @@ class SealedAuction(LineAuction):
     def match(self, buyers: Orders, sellers: Orders) -> Match:
         """Decide about one product."""
 
-    def auction(self, lots: list[Lot], round_: int) -> Generator[Any, Any, list[list[Match]]]:
+    def auction(self, lots: list[Lot], round_: int) -> Asking[list[list[Match]]]:
         """Collect curves, match every product."""
         if not lots:
             return []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
+from protocols.asking import Asking, ask, plain
 from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Worth, WorthCall
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Cleared, Network, StepCurves
-from protocols.messages import OPERATOR, Body, Message
+from protocols.messages import Body
 from protocols.orders import Orders, margin
 from protocols.pool_settlement import FlowChange, awards
 
@@ -171,7 +171,7 @@ class _Auction:
                 pay[c] = told[c] - share * sum(told[m] for m in members)
         return pay
 
-    def _collect(self) -> Generator[list[Message], list[Message | None], StepCurves]:
+    def _collect(self) -> Asking[StepCurves]:
         told = yield from self._ask({c: WorthCall() for c in self.present})
         products = len(self.market.products)
         heard = [b.price_eur_per_mwh for b in told.values() if isinstance(b, Worth)]
@@ -185,9 +185,9 @@ class _Auction:
         calls: dict[str, Body] = {}
         for country in self.present:
             most = np.where(high > low, self.limit_mw[zones.of(country)], 0.0)
-            limit, none = _flat(most), (0.0,) * most.size
+            limit, none = plain(most), (0.0,) * most.size
             everywhere = np.tile(prices, len(most))
-            calls[country] = CurveCall(none, _flat(everywhere), limit, limit, none)
+            calls[country] = CurveCall(none, plain(everywhere), limit, limit, none)
         told = yield from self._ask(calls)
         amounts = np.zeros((len(zones), *prices.shape))
         for country, body in told.items():
@@ -211,7 +211,7 @@ class _Auction:
 
     def _offer(
         self, outcome: Outcome, flow_mw: np.ndarray, pay_eur: dict[str, float]
-    ) -> Generator[list[Message], list[Message | None], float]:
+    ) -> Asking[float]:
         """Share of the outcome that everyone accepts and that is booked."""
         share = 1.0
         for _ in range(self.rules.retries + 1):
@@ -221,7 +221,7 @@ class _Auction:
             for c in self.market.countries:
                 own = change[self.network.zones.of(c)]
                 if own.any() or pay_eur[c]:
-                    calls[c] = Allotment(_flat(own), share * pay_eur[c])
+                    calls[c] = Allotment(plain(own), share * pay_eur[c])
             told = yield from self._ask(calls)
             willing = {c for c, b in told.items() if isinstance(b, Consent) and b.willing}
             if willing == set(calls):
@@ -245,11 +245,9 @@ class _Auction:
         memory["quiet_steps"] = quiet
         return quiet >= rules.patience
 
-    def _ask(
-        self, calls: dict[str, Body]
-    ) -> Generator[list[Message], list[Message | None], dict[str, Body]]:
-        replies = yield [Message(OPERATOR, c, "call", body) for c, body in calls.items()]
-        told = {c: r.body for c, r in zip(calls, replies, strict=True) if r is not None}
+    def _ask(self, calls: dict[str, Body]) -> Asking[dict[str, Body]]:
+        """Ask countries; who keeps silent takes no further part in this step."""
+        told = yield from ask(calls)
         self.present = [c for c in self.present if c not in calls or c in told]
         return told
 
@@ -275,10 +273,6 @@ def _step_curves(exchange_mw: np.ndarray, price: np.ndarray, amounts_mw: np.ndar
         np.broadcast_to(price, wide),
         np.diff(export, axis=1, prepend=0.0),
     )
-
-
-def _flat(numbers: np.ndarray) -> tuple[float, ...]:
-    return tuple(numbers.ravel().tolist())
 
 
 def _welfare(buyers: Orders, sellers: Orders) -> tuple[float, float]:
