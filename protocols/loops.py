@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol as Typing
 
@@ -52,30 +53,62 @@ def worthwhile_mw(
     """How much to send around a loop so that more comes back.
 
     Energy sent against a flow cancels it, and with it its losses: who should have sent it sends
-    less by more than is delivered in its stead. More comes back as long as that outweighs the
-    losses of the other lines; the answer is the amount up to which the first line on the way turns
-    around or fills up, zero where nothing is saved. Flows must be constant over a product's
-    delivery, else what the least of its snapshots allows is taken.
+    less by more than is delivered in its stead. Once the flow is gone the line loses like any
+    other. The answer is the amount up to which more comes back than is sent, past the turns of
+    lines, and as far as there is room; zero where too little is saved. Flows must be constant over
+    a product's delivery, else what the least of its snapshots allows is taken.
 
     Returns
     -------
     sent, passed_on : ndarray, shape (products,)
         MW sent by the first country, and what of it arrives at the second.
     """
+    lines = [_Line.of(market, *ends) for ends in pairwise(loop)]
     snapshots = market.products.shape.shape[1]
-    share, most_mw = np.ones(snapshots), np.full(snapshots, np.inf)
-    first_share = share
-    for sender, receiver in pairwise(loop):
+    flow_mw = [line.flow_mw for line in lines]
+    sent, saved = np.zeros(snapshots), np.zeros(snapshots)
+    for _ in range(len(lines) + 1):  # every stretch but the last ends where a line turns around
+        share, most_mw, rates = np.ones(snapshots), np.full(snapshots, np.inf), []
+        for line, flow in zip(lines, flow_mw, strict=True):
+            against = line.is_against(flow)
+            room = np.where(against, -flow * line.kept, line.capacity_mw - flow)
+            most_mw = np.minimum(most_mw, np.maximum(room, 0.0) / share)
+            rates.append(np.where(against, share / line.kept, share))
+            share = np.where(against, share / line.kept, share * line.kept)
+        stretch = np.where(share > 1, most_mw, 0.0)
+        flow_mw = [flow + stretch * rate for flow, rate in zip(flow_mw, rates, strict=True)]
+        sent, saved = sent + stretch, saved + stretch * (share - 1)
+    worthwhile = np.where(saved > least_saving * lines[0].largest_mw, sent, 0.0)
+    amount = market.products.largest_within(worthwhile)
+    arriving = lines[0].arriving_mw(market.products.profile_mw(amount))
+    return amount, market.products.average(arriving)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An interconnector on a way.
+
+    The flow is measured where it starts; what of it arrives here can be cancelled here.
+    """
+
+    flow_mw: np.ndarray
+    kept: float
+    capacity_mw: float
+    largest_mw: float
+
+    @classmethod
+    def of(cls, market: Flows, sender: str, receiver: str) -> _Line:
         edge = market.graph.edges[sender, receiver]
-        flow, kept = market.flow_mw(sender, receiver), 1 - edge["loss"]
-        against = flow < -LEAST_FLOW * max(edge["capacity_mw"].values())
-        # The flow is measured where it starts; what of it arrives here can be cancelled here.
-        room = np.where(against, -flow * kept, edge["capacity_mw"][sender] - flow)
-        most_mw = np.minimum(most_mw, np.maximum(room, 0.0) / share)
-        share = np.where(against, share / kept, share * kept)
-        if receiver == loop[1]:
-            first_share = share
-    least_mw = least_saving * max(market.graph.edges[loop[:2]]["capacity_mw"].values())
-    worthwhile = np.where(most_mw * (share - 1) > least_mw, most_mw, 0.0)
-    sent = market.products.largest_within(worthwhile)
-    return sent, sent * market.products.average(first_share)
+        limits = edge["capacity_mw"]
+        flow = market.flow_mw(sender, receiver)
+        return cls(flow, 1 - edge["loss"], limits[sender], max(limits.values()))
+
+    def is_against(self, flow_mw: np.ndarray) -> np.ndarray:
+        """Whether a flow comes the other way."""
+        against: np.ndarray = flow_mw < -LEAST_FLOW * self.largest_mw
+        return against
+
+    def arriving_mw(self, sent_mw: np.ndarray) -> np.ndarray:
+        """What arrives at the far end when so much more is sent."""
+        cancels = np.minimum(sent_mw, np.maximum(-self.flow_mw, 0.0) * self.kept)
+        return cancels / self.kept + (sent_mw - cancels) * self.kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -77,6 +77,22 @@ def test_flows_without_a_better_way_stay() -> None:
         assert not worthwhile_mw(ledger, loop)[0].any()
 
 
+def test_a_little_flow_on_the_way_hides_nothing_behind_it() -> None:
+    # A serves B over a line that loses; by way of C nothing is lost, once B sends C no more.
+    ledger = ledger_with(ring((0.2, 0.0, 0.0)), A_B=50.0, B_C=1e-3, A_C=0.0)
+    sent, passed_on = worthwhile_mw(ledger, ("A", "C", "B", "A"))
+    assert sent == pytest.approx(40.0)
+    assert passed_on == pytest.approx(40.0)
+
+
+def test_sends_until_the_last_turn_that_saves() -> None:
+    # First both flows are cancelled, then only the one that loses most, then nothing is saved.
+    ledger = ledger_with(ring((0.2, 0.1, 0.0)), A_B=50.0, B_C=10.0, A_C=0.0)
+    sent, _ = worthwhile_mw(ledger, ("A", "C", "B", "A"))
+    # 9 MW cancel what arrives of the 10 MW, the rest of the 40 MW that arrive at B loses a tenth.
+    assert sent == pytest.approx(9 + (40 - 10) / 0.9)
+
+
 def test_a_full_line_takes_no_more() -> None:
     # A serves C through B; the direct line would lose less, but is full.
     ledger = ledger_with(ring((0.1, 0.1, 0.1)), A_B=50.0, B_C=45.0, A_C=100.0)
@@ -90,6 +106,7 @@ loss = st.floats(0, 0.2)
 
 @settings(max_examples=60)
 @given(st.tuples(mw, mw, mw), st.tuples(loss, loss, loss))
+@example(flows=(1.0, 1e-06, 0.0), losses=(0.0625, 0.0, 0.0))
 def test_no_flows_serve_the_same_net_imports_with_more_to_spare(
     flows: tuple[float, ...], losses: tuple[float, ...]
 ) -> None:
