@@ -70,6 +70,8 @@ class Ledger:
         }
         self.trades: list[Trade] = []
         self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
+        # Exchange of each country and the flows that it was added up from.
+        self._exchange_mw: dict[str, tuple[list[np.ndarray], np.ndarray]] = {}
 
     def copy(self) -> Ledger:
         """Independent copy that shares graph and products."""
@@ -77,6 +79,7 @@ class Ledger:
         other.flows_mw = dict(self.flows_mw)
         other.trades = list(self.trades)
         other.payments_eur = dict(self.payments_eur)
+        other._exchange_mw = dict(self._exchange_mw)
         return other
 
     def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
@@ -87,14 +90,25 @@ class Ledger:
     def exchange_mw(self, country: str) -> np.ndarray:
         """Net import of a country over all its interconnectors, MW per snapshot.
 
-        A country whose interconnectors land at several ports has one block per port.
+        A country whose interconnectors land at several ports has one block per port. It is added
+        up once, until flows are booked: far more is asked than agreed.
         """
+        flows = [self.flows_mw[line["name"]] for line in self.graph[country].values()]
+        of, exchange = self._exchange_mw.get(country, ([], None))
+        if exchange is None or any(new is not old for new, old in zip(flows, of, strict=True)):
+            exchange = self._add_up_mw(country)
+            exchange.setflags(write=False)
+            self._exchange_mw[country] = flows, exchange
+        return exchange
+
+    def _add_up_mw(self, country: str) -> np.ndarray:
         total = np.zeros((port_count(self.graph, country), self.products.shape.shape[1]))
         for neighbour in self.graph.neighbors(country):
             loss = self.graph.edges[country, neighbour]["loss"]
             port = port_of(self.graph, country, neighbour)
             total[port] -= sent_mw(self.flow_mw(country, neighbour), loss)
-        return total.ravel()
+        flat: np.ndarray = total.ravel()
+        return flat
 
     def net_import_mw(self, country: str) -> np.ndarray:
         """Net import of a country, its ports added up, MW per snapshot."""

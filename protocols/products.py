@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,10 +32,12 @@ class Products:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
+    @cached_property
     def hours(self) -> np.ndarray:
         """Energy of one MW of each product, MWh (shape: products)."""
-        return self.shape @ self.weights_h
+        hours: np.ndarray = self.shape @ self.weights_h
+        hours.setflags(write=False)
+        return hours
 
     def profile_mw(self, mw: np.ndarray) -> np.ndarray:
         """MW per snapshot of a bundle given as MW per product."""
