@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -66,18 +68,29 @@ def no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which files ``--dist loadgroup`` keeps in one process, and begin with the longest.
-
-    Every file stays whole, so that what its tests share is made once.
-    """
+    """Begin with the longest."""
     rank = {group: place for place, group in enumerate(LONGEST)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: rank.get(group_of(item), len(rank)))
+    items.sort(key=lambda item: rank.get(group_of(item.nodeid), len(rank)))
 
 
-def group_of(item: pytest.Item) -> str:
+@pytest.hookimpl(optionalhook=True)  # known where pytest-xdist is installed
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the files of a world in one process, and every file whole.
+
+    Marks of ``--dist loadgroup`` would say the same, but pytest 9.2 does not show them to
+    pytest-xdist 3.8.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class WorldScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return WorldScheduling(config, log)
+
+
+def group_of(nodeid: str) -> str:
     """Name of the group of files that a test belongs to."""
-    return SAME_WORLD.get(item.path.stem, item.path.stem)
+    file = Path(nodeid.partition("::")[0]).stem
+    return SAME_WORLD.get(file, file)
