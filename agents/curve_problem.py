@@ -64,11 +64,6 @@ class CurveProblem(PlanningProblem):
         return self._demand_mw.copy()
 
     @property
-    def is_piecewise_linear(self) -> bool:
-        """Whether the cost of a snapshot is piecewise linear in generation."""
-        return not self._slope.any()
-
-    @property
     def kinks_mw(self) -> np.ndarray:
         """Generation at which the form of the curve changes, zero first, MW."""
         return self._start_mw.copy()

@@ -112,10 +112,11 @@ class HotModel:
         return self._solver.solve()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Basis: status of every column and row; empty where the solver does not tell."""
-        if self.solver_name != "highs":
-            return {}
-        basis = self._solver.solver_model.getBasis()
+        """Basis: status of every column and row; empty where the solver has none."""
+        solver = self._solver.solver_model
+        if self.solver_name == "gurobi":
+            return _gurobi_basis(solver)
+        basis = solver.getBasis()
         return {
             "columns": np.array([int(s) for s in basis.col_status], dtype=np.int8),
             "rows": np.array([int(s) for s in basis.row_status], dtype=np.int8),
@@ -123,7 +124,8 @@ class HotModel:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Start the next solve from a recorded basis, everything else forgotten."""
-        if not state:
+        if self.solver_name == "gurobi":
+            _start_gurobi_from(self._solver.solver_model, state)
             return
         import highspy
 
@@ -134,3 +136,24 @@ class HotModel:
         highs = self._solver.solver_model
         highs.clearSolver()
         highs.setBasis(basis)
+
+
+def _gurobi_basis(solver: Any) -> dict[str, np.ndarray]:
+    import gurobipy
+
+    try:
+        found = (
+            solver.getAttr("VBasis", solver.getVars()),
+            solver.getAttr("CBasis", solver.getConstrs()),
+        )
+    except gurobipy.GurobiError:  # not solved yet
+        return {}
+    columns, rows = (np.array(status, dtype=np.int8) for status in found)
+    return {"columns": columns, "rows": rows}
+
+
+def _start_gurobi_from(solver: Any, state: dict[str, np.ndarray]) -> None:
+    solver.reset()
+    if state:
+        solver.setAttr("VBasis", solver.getVars(), state["columns"].tolist())
+        solver.setAttr("CBasis", solver.getConstrs(), state["rows"].tolist())

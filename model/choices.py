@@ -228,12 +228,27 @@ def _check_scenario(options: RunOptions) -> None:
         scenario_folder(options.scenario)
     except ScenarioError as error:
         raise ScenarioError(f"--scenario: {error.what}", file=error.file) from None
-    load_scenario(options.scenario, options.overrides)
+    whole = load_scenario(options.scenario, options.overrides)
+    if whole.settings.kind == "cost_curves":
+        _check_curve_options(options)
     if options.countries is not None:
         try:
             load_scenario(options.scenario, options.overrides, options.countries)
         except ScenarioError as error:
             raise ScenarioError(f"--countries: {error.what}") from None
+
+
+def _check_curve_options(options: RunOptions) -> None:
+    """Refuse what means nothing where a country is a cost curve."""
+    given = {"resolution": options.resolution, "slices": options.slices}
+    if options.solver != RunOptions.solver:
+        given["solver"] = options.solver
+    for name, value in given.items():
+        if value is not None:
+            raise ScenarioError(
+                f"--{name} {value}: the countries of {options.scenario} are cost curves, which "
+                "have no weather, no slices and no solver; leave it out"
+            )
 
 
 def _check_network_options(options: RunOptions) -> None:

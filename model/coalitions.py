@@ -10,25 +10,21 @@ of countries.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
-import io
 import queue
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from agents.curve_problem import CurveProblem
-from model.files import content_hash, write_atomically
+from model.cache import cache_folder, load_arrays, programs, store_arrays
+from model.files import content_hash
 from model.graph import interconnection_graph
 from model.line_sets import LineSets, nearest_next
-from model.planner import cache_folder, without_negotiation
+from model.planner import SOURCES, without_negotiation
 from model.reporting import Reporter
 from model.switched_planner import CurvePlanner, HotPlanner, SwitchedPlanner
 from model.world import build_fleets, build_world
@@ -45,14 +41,8 @@ MOST_SOLVED_SNAPSHOTS = 100_000
 COARSE_RESOLUTION = "2w6h"
 # Everything between a scenario and the cost of a set of lines.
 _SOURCES = (
-    "agents.curve_problem",
+    *SOURCES,
     "agents.hot_model",
-    "agents.network",
-    "agents.policy",
-    "agents.singletons",
-    "model.curve_planner",
-    "model.graph",
-    "model.joint",
     "model.switched_planner",
     "scenarios.profiles",
     "scenarios.time_axis",
@@ -104,11 +94,11 @@ class LineGains:
         chunks = [line_sets[i : i + CHUNK] for i in range(0, len(line_sets), CHUNK)]
         unsolved = []
         for chunk in chunks:
-            gains = _load(self._place(chunk), len(chunk))
-            if gains is None:
+            cached = load_arrays(self._place(chunk))
+            if cached is None:
                 unsolved.append(chunk)
             else:
-                self._known.update(zip(chunk, gains.tolist(), strict=True))
+                self._known.update(zip(chunk, cached["gains_eur"].tolist(), strict=True))
         if unsolved:
             self._solve(unsolved)
 
@@ -138,7 +128,7 @@ class LineGains:
             try:
                 for done in as_completed(running):
                     gains = done.result()
-                    _store(self._place(running[done]), gains)
+                    store_arrays(self._place(running[done]), {"gains_eur": gains})
                     self._known.update(zip(running[done], gains.tolist(), strict=True))
                     self.solves += len(gains)
             except BaseException:
@@ -244,24 +234,6 @@ def _at(scenario: Scenario, resolution: str) -> Scenario:
 def _key(scenario: Scenario) -> str:
     """Hash of everything that values depend on."""
     digest = hashlib.sha256()
-    for package in ("pypsa", "linopy", "highspy", "pvlib"):
-        digest.update(f"{package}={version(package)};".encode())
-    for name in _SOURCES:
-        digest.update(inspect.getsource(importlib.import_module(name)).encode())
+    digest.update(programs(("pypsa", "linopy", "highspy", "pvlib"), _SOURCES))
     digest.update(scenario.model_dump_json().encode())
     return digest.hexdigest()[:24]
-
-
-def _load(place: Path, count: int) -> np.ndarray | None:
-    try:
-        with np.load(place) as stored:
-            gains = stored["gains_eur"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # absent or damaged: only lost time
-    return gains if gains.shape == (count,) else None
-
-
-def _store(place: Path, gains: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, gains_eur=gains)
-    write_atomically(place, buffer.getvalue())

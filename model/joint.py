@@ -74,6 +74,8 @@ def restrict_to_products(n: pypsa.Network, products: Products) -> None:
     Products must cover each snapshot once, as :func:`protocols.products.make_products` makes them.
     """
     traded = n.links.index[n.links.carrier == TRADE]
+    if traded.empty:
+        return
     flow = n.model.variables["Link-p"].sel(name=traded)
     product_of = products.shape.argmax(axis=0)
     leader = np.array([np.flatnonzero(product_of == k)[0] for k in product_of])

@@ -268,7 +268,8 @@ class NegotiationModel(mesa.Model):
         """Keep the highest certified lower bound on the cost of all countries."""
         if outcome.lower_bound_eur is not None:
             bound = cost_eur + outcome.lower_bound_eur
-            self.lower_bound_eur = max(bound, self.lower_bound_eur or bound)
+            known = self.lower_bound_eur
+            self.lower_bound_eur = bound if known is None else max(bound, known)
 
     def _verdict(self, outcome: Outcome) -> str:
         if outcome.status is not None:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pypsa
 
-import agents.network
-import agents.policy
-import model.curve_planner
-import model.joint
 from agents.curve_problem import CurveProblem
+from model.cache import cache_folder, load_arrays, programs, store_arrays
 from model.curve_planner import plan_curves
 from model.graph import strands
 from model.joint import joint_network, plan_jointly
 from model.ledger import Ledger
 from model.world import World
 from protocols.products import Products
-from pypsa_earth import rules
 from scenarios.schema import Scenario
+
+# Modules that make the problem out of networks and policies.
+SOURCES = (
+    "agents.curve_problem",
+    "agents.network",
+    "agents.policy",
+    "agents.singletons",
+    "model.curve_planner",
+    "model.graph",
+    "model.joint",
+    "pypsa_earth.branches",
+    "pypsa_earth.rules",
+    "pypsa_earth.scenario",
+    "pypsa_earth.shedding",
+    "pypsa_earth.split",
+)
 
 
 @dataclass(frozen=True)
@@ -59,18 +67,13 @@ def planner(world: World, products: Products | None = None) -> PlannerResult:
         Restrict exchange to these; by default every snapshot is free.
     """
     place = cache_folder() / f"planner-{_key(world, products)}.npz"
-    cached = _load(place)
+    cached = load_arrays(place)
     if cached is not None:
-        return cached
+        cost_eur = float(cached.pop("cost_eur"))
+        return PlannerResult(cost_eur, cached)
     result = _compute(world, products)
-    _store(place, result)
+    store_arrays(place, {"cost_eur": np.array(result.cost_eur), **result.flows_mw})
     return result
-
-
-def cache_folder() -> Path:
-    """Folder of cached results: ``$DMAN_CEP_CACHE``, else the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("DMAN_CEP_CACHE") or Path(home) / "dman-cep")
 
 
 def _compute(world: World, products: Products | None) -> PlannerResult:
@@ -104,11 +107,9 @@ def _every_snapshot(world: World) -> Products:
 def _key(world: World, products: Products | None) -> str:
     """Hash of everything the optimum depends on."""
     digest = hashlib.sha256()
-    for package in ("pypsa", "linopy", "highspy"):
-        digest.update(f"{package}={version(package)};".encode())
-    for module in (agents.network, agents.policy, model.joint, model.curve_planner, rules):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(programs(("pypsa", "linopy", "highspy"), SOURCES))
     digest.update(without_negotiation(world.scenario).model_dump_json().encode())
+    digest.update(repr(world.policies).encode())
     digest.update(world.products.weights_h.tobytes())
     for problem in world.problems.values():
         digest.update(np.ascontiguousarray(problem.demand_mw).tobytes())
@@ -128,22 +129,3 @@ def without_negotiation(scenario: Scenario) -> Scenario:
     plain = {"products": "flat", "slices": "year", "strategies": {}}
     settings = scenario.settings.model_copy(update=plain)
     return scenario.model_copy(update={"settings": settings})
-
-
-def _load(place: Path) -> PlannerResult | None:
-    if not place.exists():
-        return None
-    try:
-        with np.load(place) as data:
-            flows = {k.removeprefix("flow/"): data[k] for k in data.files if k != "cost_eur"}
-            return PlannerResult(float(data["cost_eur"]), flows)
-    except (OSError, ValueError, KeyError, EOFError):
-        return None  # a damaged cache file is only lost time
-
-
-def _store(place: Path, result: PlannerResult) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    half = place.with_suffix(f".{os.getpid()}.tmp.npz")
-    arrays: dict[str, Any] = {f"flow/{name}": flow for name, flow in result.flows_mw.items()}
-    np.savez_compressed(half, cost_eur=np.array(result.cost_eur), **arrays)
-    half.replace(place)

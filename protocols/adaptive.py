@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from protocols.base import Market
 from protocols.messages import CLOCK, Limit, LimitCall, Message
 from protocols.pairwise import Agreement, Agreements, Deal, PairwiseBundles
+from protocols.parameters import NonNegative
 
 
 @dataclass
@@ -52,7 +53,7 @@ class AdaptiveBids(PairwiseBundles):
         Smallest surplus worth a trade, as a share of the surplus of all trades so far.
     """
 
-    least_surplus_share: float = 2e-7
+    least_surplus_share: NonNegative = 2e-7
 
     name = "bilateral_bids"
     mode = "adaptive"

@@ -10,6 +10,7 @@ from protocols.base import Market
 from protocols.messages import CLOCK, Message
 from protocols.offers import Exchange, Offers, Talk, hear
 from protocols.pairwise import Deal
+from protocols.parameters import Count, Positive
 
 
 @dataclass
@@ -51,16 +52,11 @@ class AlternatingOffers(Offers):
         Halvings of that distance on the agenda.
     """
 
-    price_range: float = 1 / 60
-    price_levels: int = 10
+    price_range: Positive = 1 / 60
+    price_levels: Count = 10
 
     name = "alternating_offers"
     discloses = "which way, wished MW at posted prices, one acceptable offer a turn"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.price_levels < 1:
-            raise ValueError("price_levels must be at least 1")
 
     def _first_offers(self, talks: list[Talk]) -> Exchange:
         replies = yield [

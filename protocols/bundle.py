@@ -13,6 +13,7 @@ from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
 from protocols.messages import Award, Message, Trade
+from protocols.parameters import Count, Most, NonNegative, Part, Positive, Relaxation
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
@@ -138,19 +139,19 @@ class ProximalBundle(Protocol):
         Of the last run: round, change of cost of the incumbent and its bound at each trial, EUR.
     """
 
-    gap: float = 0.0015
-    rounds: int = 200
-    trial_every: int = 10
-    bound_every: int = 20
-    opening_turns: int = 5
-    steepness: float = 1.25
-    least_price_share: float = 1 / 75
-    first_reach: float = 0.005
-    least_reach: float = 5e-6
-    relaxation: float = 1.6
-    averaged: float = 0.25
-    cuts: int = 60
-    least_gain: float = 1e-9
+    gap: NonNegative = 0.0015
+    rounds: Count = 200
+    trial_every: Count = 10
+    bound_every: Count = 20
+    opening_turns: Most = 5
+    steepness: Positive = 1.25
+    least_price_share: Positive = 1 / 75
+    first_reach: Part = 0.005
+    least_reach: Part = 5e-6
+    relaxation: Relaxation = 1.6
+    averaged: Part = 0.25
+    cuts: Count = 60
+    least_gain: NonNegative = 1e-9
     progress: list[tuple[int, float, float]] = field(default_factory=list, init=False, repr=False)
 
     name = "bundle"

@@ -9,6 +9,7 @@ import numpy as np
 from protocols.asking import Asking
 from protocols.line_auction import LineAuction, Lot, curves_of
 from protocols.orders import Match
+from protocols.parameters import Count
 
 
 @dataclass
@@ -41,7 +42,7 @@ class ClockAuction(LineAuction):
         Prices from the seller's to the buyer's marginal worth.
     """
 
-    ticks: int = 8
+    ticks: Count = 8
 
     name = "clock_auction"
     discloses = "marginal prices, amounts at the clock's prices, consent"

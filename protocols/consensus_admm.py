@@ -22,6 +22,7 @@ from protocols.coordination_messages import (
 )
 from protocols.levelling import Line, PriceSlope, matchings, mirrored
 from protocols.messages import CLOCK, Award, Leg, Limit, LimitCall, Message, Trade
+from protocols.parameters import Count, Most, NonNegative, Positive, Relaxation
 
 Talk = Generator[list[Message], list[Message | None], Any]
 Edge = tuple[str, str]
@@ -106,15 +107,15 @@ class ConsensusAdmm(Protocol):
         Ends when a check adds less than this share of the gain.
     """
 
-    rounds: int = 60
-    opening_turns: int = 6
-    sweeps: int = 3
-    steepness: float = 1.25
-    least_price_share: float = 1 / 75
-    relaxation: float = 1.6
-    first_check: int = 10
-    check_every: int = 5
-    tolerance: float = 1e-3
+    rounds: Count = 60
+    opening_turns: Most = 6
+    sweeps: Count = 3
+    steepness: Positive = 1.25
+    least_price_share: Positive = 1 / 75
+    relaxation: Relaxation = 1.6
+    first_check: Count = 10
+    check_every: Count = 5
+    tolerance: NonNegative = 1e-3
     _lines: dict[Edge, Line] = field(default_factory=dict, repr=False)
     _slopes: dict[str, PriceSlope] = field(default_factory=dict, repr=False)
     _price: dict[Edge, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocols.orders import NOTHING, Match, Orders, margin
+from protocols.parameters import Weight
 from protocols.sealed_auction import SealedAuction
 
 
@@ -55,14 +56,10 @@ class KDoubleAuction(SealedAuction):
         Weight of the last bid in the price, 0 to 1.
     """
 
-    k: float = 0.5
+    k: Weight = 0.5
 
     name = "k_double_auction"
     discloses = "marginal prices, amounts at posted price levels, consent"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.k <= 1:
-            raise ValueError(f"k {self.k:g}: give a weight between 0 and 1")
 
     def match(self, buyers: Orders, sellers: Orders) -> Match:
         """Clear at one price."""

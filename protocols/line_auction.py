@@ -19,6 +19,7 @@ from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Wor
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import Body, Trade
 from protocols.orders import Match
+from protocols.parameters import Count, Growing, Most, NonNegative, Part, Shrinking
 from protocols.paths import simultaneous_groups
 from protocols.pool_settlement import awards
 
@@ -103,13 +104,13 @@ class LineAuction(Protocol):
         they did so far.
     """
 
-    first_share: float = 0.25
-    shrink: float = 0.35
-    grow: float = 1.6
-    retries: int = 2
-    least_spread: float = 1 / 150_000
-    tolerance: float = 5e-4
-    patience: int = 3
+    first_share: Part = 0.25
+    shrink: Shrinking = 0.35
+    grow: Growing = 1.6
+    retries: Most = 2
+    least_spread: NonNegative = 1 / 150_000
+    tolerance: NonNegative = 5e-4
+    patience: Count = 3
 
     valuation = "duals"
     operator = True

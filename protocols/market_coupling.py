@@ -13,6 +13,7 @@ from protocols.clearing import Network, StepCurves
 from protocols.compensation import compensation_eur
 from protocols.levelling import PriceSlope
 from protocols.messages import Body
+from protocols.parameters import Count, Most, NonNegative, Positive, Relaxation
 from protocols.pool_settlement import FlowChange, awards
 from protocols.price_ladder import BLOCK_ENDS, PriceLadder
 
@@ -107,15 +108,15 @@ class MarketCoupling(Protocol):
         Agreed after so many tests in a row that add less than this share of the gain.
     """
 
-    max_rounds: int = 60
-    opening_turns: int = 5
-    steepness: float = 1.25
-    least_price_share: float = 1 / 75
-    relaxation: float = 1.6
-    pieces: int = 2
-    look_every: int = 3
-    patience: int = 2
-    tolerance: float = 1e-3
+    max_rounds: Count = 60
+    opening_turns: Most = 5
+    steepness: Positive = 1.25
+    least_price_share: Positive = 1 / 75
+    relaxation: Relaxation = 1.6
+    pieces: Count = 2
+    look_every: Count = 3
+    patience: Count = 2
+    tolerance: NonNegative = 1e-3
 
     name = "market_coupling"
     discloses = "marginal prices once, amounts at posted price ladders, EUR cost of positions"

@@ -6,13 +6,16 @@ from abc import abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import product
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from protocols.base import Market
 from protocols.messages import CLOCK, Message, Trade
 from protocols.offer_messages import Accept, Agenda, Offer, Reservation, ReservationCall
 from protocols.pairwise import Agreement, Agreements, Deal, PairwiseBundles
+from protocols.parameters import Count, NonNegative
 from protocols.plugins import PluginError
 
 Exchange = Generator[list[Message], list[Message | None], None]
@@ -65,18 +68,12 @@ class Offers(PairwiseBundles):
         Smallest bundle worth a talk, as a share of what the path carries in each product.
     """
 
-    turns: int = 80
-    quantities: int = 3
-    issues: str = "bundle"
-    least_share: float = 1e-3
+    turns: Annotated[Count, Field(ge=2)] = 80
+    quantities: Count = 3
+    issues: Literal["bundle", "parts"] = "bundle"
+    least_share: NonNegative = 1e-3
 
     progress_in = "traded_mwh"
-
-    def __post_init__(self) -> None:
-        if self.issues not in ("bundle", "parts"):
-            raise ValueError(f"issues must be bundle or parts, not '{self.issues}'")
-        if self.quantities < 1 or self.turns < 2:
-            raise ValueError("quantities must be at least 1 and turns at least 2")
 
     @abstractmethod
     def _first_offers(self, talks: list[Talk]) -> Exchange:

@@ -22,6 +22,7 @@ from protocols.messages import (
     Wish,
     WishCall,
 )
+from protocols.parameters import Count, Growing, Most, NonNegative, Part, Positive, Shrinking
 from protocols.paths import Path, simultaneous_groups, trading_paths
 
 
@@ -165,18 +166,18 @@ class PairwiseBundles(Protocol):
         What progress is counted in, and its name among the public notes.
     """
 
-    max_hops: int = 3
-    attempts: int = 2
-    price_moves: int = 5
-    first_share: float = 0.25
-    shrink: float = 0.35
-    grow: float = 1.6
-    opening_price: float = 1 / 60
-    first_stride: float = 1 / 180
-    least_gain: float = 1 / 150_000
-    widen_below: float = 0.03
-    tolerance: float = 2e-4
-    patience: int = 3
+    max_hops: Count = 3
+    attempts: Count = 2
+    price_moves: Most = 5
+    first_share: Part = 0.25
+    shrink: Shrinking = 0.35
+    grow: Growing = 1.6
+    opening_price: Positive = 1 / 60
+    first_stride: Positive = 1 / 180
+    least_gain: NonNegative = 1 / 150_000
+    widen_below: NonNegative = 0.03
+    tolerance: NonNegative = 2e-4
+    patience: Count = 3
     _pairs: dict[Path, PairNotes] = field(default_factory=dict, repr=False)
     _round: int = field(default=0, repr=False)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from dataclasses import is_dataclass
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from protocols.base import Protocol
 from protocols.plugins import Family, PluginError, suggest
@@ -64,11 +67,35 @@ def make_protocol(name: str, mode: str | None = None, **settings: Any) -> Protoc
     for key in settings:
         if key not in known:
             raise PluginError(f"{name} has no parameter '{key}'{suggest(key, known)}")
-    values = {key: _typed(key, value, known[key]) for key, value in settings.items()}
+    kinds = _kinds(kind)
+    values = {
+        key: _checked(key, _typed(key, value, known[key]), kinds.get(key))
+        for key, value in settings.items()
+    }
     try:
         return kind(**values)
     except ValueError as error:
         raise PluginError(f"protocol {name}: {error}") from None
+
+
+def _kinds(kind: type[Protocol]) -> dict[str, Any]:
+    """What parameters are annotated with, where it narrows their type."""
+    try:
+        told = get_type_hints(kind if is_dataclass(kind) else kind.__init__, include_extras=True)
+    except NameError:  # a plug-in may import names for type checkers alone
+        return {}
+    return {key: hint for key, hint in told.items() if get_origin(hint) in (Annotated, Literal)}
+
+
+def _checked(key: str, value: Any, kind: Any) -> Any:
+    """A value that fits the kind of its parameter, see :mod:`protocols.parameters`."""
+    if kind is None:
+        return value
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Input ")
+        raise PluginError(f"parameter {key}: {value!r} {reason}") from None
 
 
 def _typed(key: str, value: Any, default: Any) -> Any:

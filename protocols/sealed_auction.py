@@ -10,6 +10,7 @@ import numpy as np
 from protocols.asking import Asking
 from protocols.line_auction import LineAuction, Lot, curves_of
 from protocols.orders import Match, Orders, asks, bids
+from protocols.parameters import Count
 
 
 @dataclass
@@ -22,7 +23,7 @@ class SealedAuction(LineAuction):
         Price levels, and so the most blocks of an order.
     """
 
-    levels: int = 4
+    levels: Count = 4
 
     @abstractmethod
     def match(self, buyers: Orders, sellers: Orders) -> Match:

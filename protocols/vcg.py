@@ -12,6 +12,7 @@ from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Cleared, Network, StepCurves
 from protocols.messages import Body
 from protocols.orders import Orders, margin
+from protocols.parameters import Count, Growing, Most, NonNegative, Part, Shrinking
 from protocols.pool_settlement import FlowChange, awards
 
 
@@ -104,13 +105,13 @@ class Vcg(Protocol):
         Agreed after so many steps in a row with reported welfare below this share of that so far.
     """
 
-    levels: int = 4
-    first_share: float = 0.25
-    shrink: float = 0.35
-    grow: float = 1.3
-    retries: int = 2
-    tolerance: float = 1e-3
-    patience: int = 3
+    levels: Count = 4
+    first_share: Part = 0.25
+    shrink: Shrinking = 0.35
+    grow: Growing = 1.3
+    retries: Most = 2
+    tolerance: NonNegative = 1e-3
+    patience: Count = 3
 
     name = "vcg"
     discloses = "marginal prices, amounts at posted price levels, consent"

@@ -60,7 +60,7 @@ def load_network(path: str | Path, window: str = "", weights: Weights = "auto") 
     window : str
         Snapshots to keep, see :class:`scenarios.schema.NetworkFile`; all if empty.
     weights : {"auto", "rescale", "keep"}
-        Hours of the snapshots that are kept: their sum stays that of the file, becomes 8760, or
+        Hours of the snapshots that are kept: their sums stay those of the file, become 8760, or
         they are left alone. Annuities are per year, so a window must stand for the year; left
         alone, a week would have to pay for a year of investment.
 
@@ -79,17 +79,17 @@ def load_network(path: str | Path, window: str = "", weights: Weights = "auto") 
     n = _read(path)
     if isinstance(n.snapshots, pd.MultiIndex) or n.has_investment_periods:
         raise ScenarioError("investment periods are not supported; give one period", file=path)
-    total_h = float(n.snapshot_weightings.objective.sum())
+    total_h = n.snapshot_weightings.sum()
     if window:
         n.set_snapshots(n.snapshots[_positions(window, n.snapshots, path)])
         n.name = f"{n.name} [{window}]".strip()
     if weights == "rescale":
-        total_h = HOURS_PER_YEAR
+        total_h[:] = HOURS_PER_YEAR
     if weights != "keep":
         for column in n.snapshot_weightings:
             hours = n.snapshot_weightings[column]
             if hours.sum() > 0:
-                n.snapshot_weightings[column] = hours * (total_h / hours.sum())
+                n.snapshot_weightings[column] = hours * (total_h[column] / hours.sum())
     return n
 
 

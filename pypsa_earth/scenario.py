@@ -111,13 +111,17 @@ def country_parts(scenario: Scenario) -> dict[str, CountryPart]:
     Raises
     ------
     ScenarioError
-        If the file has changed since the scenario was made.
+        If the file, or that of national values, has changed since the scenario was made.
     """
     source = scenario.settings.network
     assert source is not None
     file = find_network(source.path)
     if file_hash(file) != source.sha256:
         raise ScenarioError("the network file has changed since the run began", file=file)
+    if _national_hash(source.national) != source.national_sha256:
+        raise ScenarioError(
+            "the national values have changed since the run began", file=source.national
+        )
     n, _ = inspected(source, scenario.codes)
     options = file_options(n, file)
     rules = national_rules(
@@ -171,7 +175,6 @@ def axis_of_network(snapshots: pd.Index, weights_h: np.ndarray) -> TimeAxis:
         chosen_hours=hours,
         snapshots=times,
         weights_h=pd.Series(weights_h, index=times, name="weight_h"),
-        block_of_hour=pd.Series(dtype=object),
         period=pd.Series(0, index=times, name="period"),
         repetition=1.0,
     )
@@ -184,7 +187,8 @@ def _sort(
     options: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     changes = []
-    names = [name for name in NetworkFile.model_fields if name not in ("path", "sha256")]
+    found = ("path", "sha256", "national_sha256")
+    names = [name for name in NetworkFile.model_fields if name not in found]
     known = [f"network.{name}" for name in names]
     for key, value in overrides.items():
         parts = key.split(".")
@@ -197,6 +201,9 @@ def _sort(
         else:
             advice = explain_unknown(key, [*known, *SETTINGS])
             raise ScenarioError(f"--set {key}: not an option of a network file{advice}")
+    if options.get("national"):
+        options["national"] = str(Path(options["national"]).resolve())
+        options["national_sha256"] = _national_hash(options["national"])
     try:
         source = NetworkFile(path=str(file.resolve()), sha256=file_hash(file), **options)
     except ValidationError as error:
@@ -204,6 +211,12 @@ def _sort(
         raise ScenarioError(f"--set network.{first['loc'][0]}: {first['msg']}") from None
     _check_price(source.load_shedding)
     return source, settings, changes
+
+
+def _national_hash(path: str) -> str:
+    """What is in a file of national values, empty for none."""
+    read_national(path)  # says in words why a file cannot be read
+    return file_hash(Path(path)) if path else ""
 
 
 def _check_price(text: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pypsa
 
-from pypsa_earth.branches import cross_border
 from pypsa_earth.countries import (
     BRANCHES,
     ONE_PORTS,
@@ -103,19 +102,6 @@ def _only(n: pypsa.Network, code: pd.Series, country: str) -> pypsa.Network:
 def _remove(n: pypsa.Network, component: str, names: pd.Index) -> None:
     if len(names):
         n.remove(component, names)
-
-
-def without_borders(n: pypsa.Network) -> pypsa.Network:
-    """Copy of the whole network in which everything that crosses a border is cut.
-
-    The same as PyPSA-Earth's option ATKc: the autarky reference of all countries at once.
-    """
-    cut = n.copy()
-    table = cross_border(n)
-    for component, rows in table.groupby("component"):
-        _remove(cut, str(component), pd.Index(rows.name))
-    _remove(cut, "SubNetwork", cut.c["SubNetwork"].static.index)
-    return cut
 
 
 def national_rules(

@@ -130,6 +130,10 @@ def load_scenario(
         else _load_tables(folder, settings, changes)
     )
     scenario = Scenario(settings=settings, **loaded)
+    for code in settings.strategies:
+        if code not in scenario.codes:
+            advice = suggest(code, scenario.codes)
+            raise document.error(f"no country '{code}'{advice}", ("strategies", code))
     return scenario if countries is None else _subset(scenario, countries)
 
 
@@ -218,7 +222,9 @@ def _subset(scenario: Scenario, wanted: Sequence[str]) -> Scenario:
     if not wanted:
         raise ScenarioError("no country chosen; name at least one")
     keep = set(wanted)
-    update: dict[str, Any] = {}
+    settings = scenario.settings
+    strategies = {c: s for c, s in settings.strategies.items() if c in keep}
+    update: dict[str, Any] = {"settings": settings.model_copy(update={"strategies": strategies})}
     for name in Scenario.model_fields:
         rows = getattr(scenario, name)
         if name == "settings" or not rows:

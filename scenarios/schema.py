@@ -243,7 +243,8 @@ class NetworkFile(Row):
     makes it 8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
     are shared out, ``transmission_limit`` what becomes of a limit on grid expansion, ``national``
     names a YAML file of national values. ``load_shedding`` is ``auto`` (that of the file, else
-    added at the price its configuration names), ``off``, or a price in EUR/MWh.
+    added at the price its configuration names), ``off``, or a price in EUR/MWh. ``sha256`` and
+    ``national_sha256`` say what was in the two files.
     """
 
     path: str
@@ -254,6 +255,7 @@ class NetworkFile(Row):
     transmission_limit: Literal["scale", "drop"] = "scale"
     load_shedding: str = "auto"
     national: str = ""
+    national_sha256: str = ""
 
 
 class Settings(Row):

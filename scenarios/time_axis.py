@@ -19,7 +19,6 @@ from scenarios.resolution import Resolution
 from scenarios.typical_weeks import (
     HOURS_PER_WEEK,
     HourlyProfiles,
-    Ints,
     choose_weeks,
     periods_of_year,
     restore_means,
@@ -49,9 +48,6 @@ class TimeAxis:
         Beginning of each block, increasing; real timestamps of the chosen weeks.
     weights_h
         Hours that each snapshot represents; their sum is the number of hours.
-    block_of_hour
-        Snapshot that represents each hour. In typical weeks it is the block of the same weekday
-        and hour in the week that stands for the hour's period.
     period
         Number of the typical week of each snapshot, from 0; all 0 for a full year.
     repetition
@@ -65,7 +61,6 @@ class TimeAxis:
     chosen_hours: pd.DatetimeIndex
     snapshots: pd.DatetimeIndex
     weights_h: pd.Series
-    block_of_hour: pd.Series
     period: pd.Series
     repetition: float
 
@@ -187,7 +182,6 @@ def _full_year(resolution: Resolution, hours: pd.DatetimeIndex) -> TimeAxis:
         chosen_hours=hours,
         snapshots=snapshots,
         weights_h=pd.Series(float(resolution.hours), index=snapshots, name="weight_h"),
-        block_of_hour=pd.Series(snapshots.repeat(resolution.hours), index=hours, name="snapshot"),
         period=pd.Series(0, index=snapshots, name="period"),
         repetition=1.0,
     )
@@ -215,21 +209,9 @@ def _weeks(resolution: Resolution, hours: pd.DatetimeIndex, profiles: HourlyProf
         chosen_hours=chosen,
         snapshots=snapshots,
         weights_h=pd.Series(weights, index=snapshots, name="weight_h"),
-        block_of_hour=_block_of_hour(hours, period_of_hour, snapshots, per_week),
         period=pd.Series(period, index=snapshots, name="period"),
         repetition=len(hours) / (HOURS_PER_WEEK * weeks),
     )
-
-
-def _block_of_hour(
-    hours: pd.DatetimeIndex, period: Ints, snapshots: pd.DatetimeIndex, per_week: int
-) -> pd.Series:
-    """Map each hour to the block of the same weekday and hour in its typical week."""
-    first_weekday = np.asarray(snapshots.dayofweek)[period * per_week]
-    days_in = (np.asarray(hours.dayofweek) - first_weekday) % 7
-    blocks_per_day = per_week // 7
-    block = days_in * blocks_per_day + np.asarray(hours.hour) * blocks_per_day // 24
-    return pd.Series(snapshots[period * per_week + block], index=hours, name="snapshot")
 
 
 def aggregate(profiles: Any, axis: TimeAxis) -> Any:

@@ -24,9 +24,10 @@ import typer
 
 from agents.planning import PypsaProblem
 from agents.policy import PolicyInForce, add_policy_constraints
+from model.cache import cache_folder
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
-from model.planner import cache_folder, planner
+from model.planner import planner
 from model.reporting import Reporter
 from model.runs import chosen_scenario
 from model.world import World, build_world

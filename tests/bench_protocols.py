@@ -19,12 +19,12 @@ from typing import Annotated, Any
 
 import typer
 
+from model.cache import cache_folder
 from model.experiments.grid import Case, Grid
 from model.experiments.measure import Bench
 from model.experiments.spec import experiment_from_options
 from model.files import write_json
 from model.options import RunOptions
-from model.planner import cache_folder
 from protocols.registry import protocol_modes
 from scenarios.errors import ScenarioError
 from tests.bench_output import quiet, write_between

@@ -23,6 +23,7 @@ from protocols.offer_messages import Accept, Agenda, End, Offer, Reservation
 from protocols.offers import is_on
 from protocols.pairwise import Deal
 from protocols.plugins import PluginError
+from protocols.registry import make_protocol
 from protocols.rubinstein import Rubinstein
 from tests.small_worlds import FOUR, small_world, teaching_world, untouched
 
@@ -386,15 +387,17 @@ def test_parts_of_the_day_are_issues_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"issues": "hours"}, "issues must be bundle or parts"),
-        ({"quantities": 0}, "at least 1"),
-        ({"turns": 1}, "at least 2"),
-        ({"price_levels": 0}, "at least 1"),
+        ({"issues": "hours"}, "issues: 'hours' should be 'bundle' or 'parts'"),
+        ({"quantities": "0"}, "quantities: 0 should be greater than or equal to 1"),
+        ({"turns": 1}, "turns: 1 should be greater than or equal to 2"),
+        ({"price_levels": 0}, "price_levels: 0 should be greater than or equal to 1"),
+        ({"price_range": "nan"}, "price_range: nan should be"),
+        ({"quantities": "2.5"}, "'2.5' is not a whole number"),
     ],
 )
 def test_wrong_settings(settings: dict, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        AlternatingOffers(**settings)
+    with pytest.raises(PluginError, match=complaint):
+        make_protocol("alternating_offers", **settings)
 
 
 def test_too_many_bundles_are_refused() -> None:

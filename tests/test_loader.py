@@ -275,6 +275,18 @@ def test_unreadable_files(folder: Folder, spoil: Callable[[Path], None]) -> None
     assert "demand.csv" in str(folder.error())
 
 
+def test_a_strategy_belongs_to_a_country_that_is_there(folder: Folder) -> None:
+    path = folder.path / "scenario.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\nstrategies:\n  ZA: markup:0.1\n  MZ: truthful\n", encoding="utf-8")
+    assert load_scenario(folder.path, countries=["ZA", "ZW"]).settings.strategies == {
+        "ZA": "markup:0.1"
+    }
+    path.write_text(text + "\nstrategies:\n  ZX: markup:0.1\n", encoding="utf-8")
+    error = str(folder.error())
+    assert "no country 'ZX'" in error and "scenario.yaml, line" in error
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -256,3 +256,12 @@ def test_gurobi_agrees_with_highs(country: str) -> None:
         answers = [p.respond(exchange, terms) for p in (highs, gurobi)]
         np.testing.assert_allclose(answers[1], answers[0], rtol=1e-4, atol=1e-2)
         exchange = random_exchange(world, country, rng)
+    # Rewound, it stands where another one stands that is given its basis.
+    gurobi.rewind(exchange)
+    basis = gurobi.state()
+    plan = gurobi.solve(exchange)
+    other_one = PypsaProblem(country, network.copy(), world.products.shape, solver="gurobi")
+    other_one.restore(exchange, basis)
+    again = other_one.solve(exchange)
+    assert again.cost_eur == plan.cost_eur
+    assert np.array_equal(again.price_eur_per_mwh, plan.price_eur_per_mwh)

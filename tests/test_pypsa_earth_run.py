@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from pypsa_earth.references import solve_whole
 from pypsa_earth.results import COUNTRIES as COUNTRY_FOLDER
 from pypsa_earth.results import ON_LINES, STATISTICS
 from pypsa_earth.rules import NationalRules
+from pypsa_earth.scenario import country_parts, network_scenario
 from pypsa_earth.split import national_rules, split
 from scenarios.errors import ScenarioError
 from scenarios.schema import Scenario
@@ -125,7 +127,10 @@ def finished(
     out = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model.runs, "build_world", lambda *_: untouched(world))
+        began = time.perf_counter()
         summary = run(RunOptions(str(file), countries=COUNTRIES, out=out, max_steps=40))
+    # No phase is counted twice.
+    assert summary["wall_s"] <= time.perf_counter() - began + 0.01
     return summary, RunRecords.open(summary["folder"])
 
 
@@ -176,6 +181,16 @@ def test_every_country_gets_its_network(finished: tuple[dict, RunRecords]) -> No
         assert set(n.buses.country) == {country}
         total += n.objective
     assert total == pytest.approx(summary["negotiated_cost_eur"], rel=1e-9)
+
+
+def test_national_values_that_changed_are_told(file: Path, tmp_path: Path) -> None:
+    values = tmp_path / "national.yaml"
+    values.write_text("ZA: {co2_limit_t: 1e8}\n", encoding="utf-8")
+    scenario = network_scenario(file, {"network.national": str(values)}, COUNTRIES)
+    assert country_parts(scenario)["ZA"].rules.emissions[0].constant == 1e8
+    values.write_text("ZA: {co2_limit_t: 2e8}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="national values have changed"):
+        country_parts(scenario)
 
 
 class _StopsAfterAStep(Reporter):

@@ -17,7 +17,7 @@ from pypsa_earth.countries import BRANCHES, ONE_PORTS, country_of_bus, ports_of
 from pypsa_earth.options import file_options
 from pypsa_earth.read import load_network
 from pypsa_earth.references import solve_whole
-from pypsa_earth.split import national_rules, split, without_borders
+from pypsa_earth.split import national_rules, split
 from scenarios.errors import ScenarioError
 from tests.real_networks import every_name, real
 from tests.small_networks import CONVENTIONS, sapp_like, written
@@ -140,6 +140,18 @@ def test_a_window_stands_for_the_year(tmp_path: Path) -> None:
     )
 
 
+def test_each_kind_of_weight_keeps_its_sum(tmp_path: Path) -> None:
+    n = sapp_like()
+    hours = n.snapshot_weightings.objective
+    n.snapshot_weightings["generators"] = hours / 2
+    n.export_to_netcdf(str(tmp_path / "halves.nc"))
+    whole = load_network(tmp_path / "halves.nc").snapshot_weightings
+    assert np.array_equal(whole.generators, hours / 2)
+    cut = load_network(tmp_path / "halves.nc", "8").snapshot_weightings.sum()
+    assert cut.generators == pytest.approx(cut.objective / 2)
+    assert cut.objective == pytest.approx(hours.sum())
+
+
 @pytest.mark.parametrize("window", ["x", "5:4", "100:120", "2019-01-01..2019-01-02", "0"])
 def test_a_wrong_window_is_told(tmp_path: Path, window: str) -> None:
     with pytest.raises(ScenarioError, match="window"):
@@ -157,6 +169,20 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     sapp_like().export_to_csv_folder(str(tmp_path / "csv"))
     with pytest.raises(ScenarioError, match="NA"):
         load_network(tmp_path / "csv")
+
+
+def without_borders(n: pypsa.Network) -> pypsa.Network:
+    """Copy of the whole network in which everything that crosses a border is cut.
+
+    The same as PyPSA-Earth's option ATKc: the autarky reference of all countries at once.
+    """
+    cut = n.copy()
+    table = cross_border(n)
+    for component, rows in table.groupby("component"):
+        cut.remove(str(component), pd.Index(rows.name))
+    if len(cut.sub_networks):
+        cut.remove("SubNetwork", cut.sub_networks.index)
+    return cut
 
 
 def test_countries_alone_cost_what_the_whole_without_borders_costs() -> None:

@@ -106,20 +106,9 @@ def test_axis_is_consistent(resolution: str) -> None:
     assert axis.snapshots.is_monotonic_increasing
     assert axis.snapshots.is_unique
     assert len(axis.chosen_hours) == len(axis.snapshots) * axis.resolution.hours
-    assert axis.block_of_hour.isin(axis.snapshots).all()
-    own = axis.block_of_hour[axis.chosen_hours].to_numpy()
-    assert (own == axis.snapshots.repeat(axis.resolution.hours).to_numpy()).all()
+    assert (axis.chosen_hours[:: axis.resolution.hours] == axis.snapshots).all()
     for labels in (axis.tou_labels(), axis.slice_labels("month")):
         assert labels.index.equals(axis.snapshots)
-
-
-def test_block_of_hour_keeps_weekday_and_time_of_day() -> None:
-    block_of_hour = axis_of("12w3h").block_of_hour
-    hours = pd.DatetimeIndex(block_of_hour.index)
-    blocks = pd.DatetimeIndex(block_of_hour.to_numpy())
-    assert (hours.dayofweek == blocks.dayofweek).all()
-    assert (hours.hour // 3 * 3 == blocks.hour).all()
-    assert (hours.month == blocks.month).all()
 
 
 def test_default_resolution_is_a_monday_to_sunday_week_of_every_month() -> None:

@@ -189,7 +189,6 @@ class Negotiated:
     def settled(self, settlement: str) -> Ledger:
         """Ledger with the payments of a rule."""
         ledger = self.model.ledger.copy()
-        ledger.payments_eur = dict(ledger.payments_eur)
         if settlement != "pay_as_agreed":
             case = Settled(self.world, ledger, *self._plans)
             settle(SETTLEMENTS.load(settlement)(), case)
