@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,3 +174,13 @@ def test_distance_is_the_share_that_changes_hands() -> None:
     assert distance({"A": 3.0, "B": 1.0}, {"A": 2.0, "B": 2.0}) == pytest.approx(0.25)
     assert distance({"A": 2.0, "B": 2.0}, {"A": 2.0, "B": 2.0}) == 0.0
     assert math.isnan(distance({"A": 0.0, "B": 0.0}, {"A": 0.0, "B": 0.0}))
+
+
+def test_the_page_shows_what_its_program_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "gains.md").read_text(encoding="utf-8")
+    section = page.split("## Where a bargain should end")[1].split("## ")[0]
+    (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(compile(program, "docs/gains.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(SOLUTIONS)
+    assert all(f"| {line} |" in section for line in printed)
