@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import numpy as np
@@ -17,7 +18,10 @@ from protocols.k_double_auction import KDoubleAuction, clear_k_double
 from protocols.mcafee import McAfee, clear_mcafee
 from protocols.orders import Orders, asks, bids, margin
 from protocols.pay_as_bid import PayAsBid, clear_pay_as_bid
-from protocols.vcg import Vcg, clear_vcg
+from protocols.plugins import PluginError
+from protocols.registry import make_protocol
+from protocols.vcg import Vcg
+from tests.clarke import clear_vcg
 from tests.small_worlds import teaching_world
 
 BIDS = np.array([100.0, 90, 80, 70, 60])
@@ -216,9 +220,32 @@ def test_vcg_on_the_network_shares_by_contribution() -> None:
     assert min(model.gains_eur.values()) >= 0
 
 
+def test_vcg_on_the_network_lacks_the_whole_welfare_between_two() -> None:
+    """As the reference and PROTOCOLS.md #11: each is due all of it, and it is there once."""
+    place = teaching_world("two_countries")
+    model = NegotiationModel(place.problems, place.graph, place.products, Vcg(), seed=1)
+    model.plan_alone()
+    model.step()
+    assert model.last is not None
+    outcome = model.last.outcome
+    (lacking,) = re.findall(r"deficit of (\S+) EUR", outcome.note)
+    (trade,) = outcome.trades
+    mw, hours = trade.mw[0], place.products.hours[0]
+    # Told at four price levels, curves are steps, and worth no more than what was gained.
+    assert 0 < float(lacking) <= model.gain_eur * (1 + 1e-9)
+    buyer, seller = place.problems["B"], place.problems["A"]
+    zero = np.zeros(len(place.snapshots))
+    worth = (buyer.cost(zero) - buyer.cost(zero + mw)) / (mw * hours)
+    cost = (seller.cost(zero - mw) - seller.cost(zero)) / (mw * hours)
+    both = clear_vcg(
+        bids(np.array([worth]), np.array([mw])), asks(np.array([cost]), np.array([mw]))
+    )
+    assert both.deficit * hours == pytest.approx(model.gain_eur, rel=1e-6)
+
+
 def test_k_outside_its_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        KDoubleAuction(k=1.5)
+    with pytest.raises(PluginError, match=r"k: 1\.5 should be less than or equal to 1"):
+        make_protocol("k_double_auction", k="1.5")
 
 
 @settings(deadline=None, max_examples=25)
