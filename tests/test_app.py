@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+import solara
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -25,7 +27,9 @@ from model.runs import run as negotiate
 from viz.jobs import Job, job_of, jobs, resume, runs, start
 from viz.page.folders import RESULTS_VARIABLE, key_of, opened, run_of
 from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
+from viz.page.panels import Downloads
 from viz.page.state import TABS, PageState
+from viz.page.tabs import Hours, Negotiation, Outcome
 from viz.report import write_report
 from viz.run_view import view_run
 
@@ -80,6 +84,15 @@ def test_page_never_imports_a_solver() -> None:
     assert done.returncode == 0, f"imported: {done.stderr}"
 
 
+def shown(element: Any) -> list[Any]:
+    """Widgets that an element of a page becomes; its mistakes are raised."""
+    _, page = solara.render(element, handle_error=False)
+    try:
+        return page.find().widgets
+    finally:
+        page.close()
+
+
 class TestFolders:
     def test_a_run_is_found_by_its_key(self, results, monkeypatch):
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))
@@ -96,6 +109,15 @@ class TestFolders:
         view, error = opened("nothing-here")
         assert view is None
         assert "is not a run" in error
+
+
+class TestPages:
+    """Pages of a run, made without a browser."""
+
+    @pytest.mark.parametrize("tab", [Negotiation, Outcome, Hours, Downloads])
+    def test_a_run_without_interconnectors_has_every_tab(self, tab, tmp_path):
+        done = negotiate(RunOptions("two_countries", countries=("B",), max_steps=1, out=tmp_path))
+        shown(tab(view_run(done["folder"]), PageState(table="duration"), lambda _: None))
 
 
 class TestJobs:

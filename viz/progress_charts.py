@@ -84,7 +84,7 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
     bounds = _yardsticks(view)
     unit = money_unit([*values, *(v for _, v, _ in bounds)])
     top = max(*values, *(v for _, v, _ in bounds), 0.0) / unit.size or 1.0
-    low = min(0.0, float(values.min())) / unit.size
+    low = min(*values, *(v for _, v, _ in bounds)) / unit.size
     frame = Frame(66, 54, width - 86, HEIGHT - 48, 0, max(steps[-1], 1), low, 1.08 * top)
     drawing = new_drawing(width, HEIGHT, title, f"{unit.label} a year; autarky is zero")
     draw_y_axis(drawing, frame)
@@ -104,7 +104,8 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
     labels.append((float(values[-1]) / unit.size, "negotiated", "negotiated"))
     draw_end_labels(drawing, frame, labels)
     best = view.summary.get("planner_gain_eur")
-    if best:
+    # Without an efficiency there is nothing to gain but rounding, of which no share means anything.
+    if best and view.summary.get("efficiency") is not None:
         share = f"gap to the planner: {100 * (1 - float(values[-1]) / best):.1f} %"
         drawing.add(Text(frame.right, frame.bottom - 14, share, 12, "end", halo="paper"))
     draw_step_mark(drawing, frame, step)
