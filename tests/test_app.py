@@ -24,8 +24,9 @@ import run as command_line
 from model.options import RunOptions
 from model.records import RecordsError, RunRecords
 from model.runs import run as negotiate
+from viz.app import Page
 from viz.jobs import Job, job_of, jobs, resume, runs, start
-from viz.page.folders import RESULTS_VARIABLE, key_of, opened, run_of
+from viz.page.folders import RESULTS_VARIABLE, key_of, opened, results_folder, run_of
 from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
 from viz.page.panels import Downloads
 from viz.page.state import TABS, PageState
@@ -96,11 +97,20 @@ def shown(element: Any) -> list[Any]:
 class TestFolders:
     def test_a_run_is_found_by_its_key(self, results, monkeypatch):
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))
-        for run in runs(results):
-            assert run_of(key_of(run)) == run.resolve()
+        for run in runs(results_folder()):
+            assert run_of(key_of(run)) == run
             view, error = opened(key_of(run))
             assert error == ""
             assert view is view_run(run)
+
+    def test_a_link_is_listed_and_opened_in_its_own_place(self, results, tmp_path, monkeypatch):
+        shelf = tmp_path / "shelf"
+        shelf.mkdir()
+        (shelf / "linked").symlink_to(runs(results)[0].resolve())
+        monkeypatch.setenv(RESULTS_VARIABLE, str(shelf))
+        assert [key_of(run) for run in runs(results_folder())] == ["linked"]
+        assert opened("linked")[0].name == "linked"
+        shown(Page())
 
     def test_nothing_outside_the_results_is_opened(self, results, monkeypatch):
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))

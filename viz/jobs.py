@@ -195,7 +195,7 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
 
 def resume(results: Path, run: Path) -> Job:
     """Let an unfinished run go on from its last finished step."""
-    return start(results, ["--resume", str(run.resolve())])
+    return start(results, ["--resume", str(run.absolute())])
 
 
 def find_job(folder: Path) -> Job | None:
@@ -215,7 +215,9 @@ def jobs(results: Path) -> list[Job]:
 
 def job_of(results: Path, run: Path) -> Job | None:
     """The newest job that works on a run."""
-    return next((job for job in jobs(results) if job.run == run.resolve()), None)
+    wanted = run.resolve()
+    with_runs = ((job, job.run) for job in jobs(results))
+    return next((job for job, at in with_runs if at is not None and at.resolve() == wanted), None)
 
 
 def runs(results: Path) -> list[Path]:

@@ -18,8 +18,11 @@ def results_folder() -> Path:
 
 
 def key_of(run: Path) -> str:
-    """Path of a run below the folder of results, as the address of the page has it."""
-    return run.resolve().relative_to(results_folder()).as_posix()
+    """Path of a run below the folder of results, as the address of the page has it.
+
+    A link stands for itself, wherever the folder is that it leads to.
+    """
+    return run.absolute().relative_to(results_folder()).as_posix()
 
 
 def run_of(key: str) -> Path:
@@ -30,7 +33,8 @@ def run_of(key: str) -> Path:
     RecordsError
         If the path leads out of the folder of results.
     """
-    path = (results_folder() / key).resolve()
+    # Only the words of an address may not lead out; where a link leads is its owner's choice.
+    path = Path(os.path.normpath(results_folder() / key))
     if not path.is_relative_to(results_folder()):
         raise RecordsError(f"'{key}' lies outside the folder of results")
     return path
