@@ -177,6 +177,22 @@ class TestJobs:
         unbroken = negotiate(RunOptions("wheeling", planner=False, out=tmp_path / "whole"))
         assert view_run(run).summary["gain_eur"] == unbroken["gain_eur"]
 
+    def test_a_job_is_seen_whole_or_not_at_all(self, tmp_path, monkeypatch):
+        """Whoever looks just before the file has its name finds no job, not a part of one."""
+        seen = []
+        put_in_place = Path.replace
+
+        def looked_at(file, target):
+            seen.append(jobs(tmp_path))
+            return put_in_place(file, target)
+
+        monkeypatch.setattr(Path, "replace", looked_at)
+        job = start(tmp_path, ["--scenario", "triangel"])
+        monkeypatch.undo()
+        assert seen == [[]]
+        assert jobs(tmp_path) == [job]
+        wait_for(lambda: job.state == "ended")
+
     def test_mistakes_are_told_in_words(self, tmp_path):
         job = start(tmp_path, ["--scenario", "triangel"])
         wait_for(lambda: job.state == "ended")

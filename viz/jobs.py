@@ -20,6 +20,8 @@ from pathlib import Path
 
 import psutil
 
+from model.files import write_json
+
 CODES = {
     0: "it ended: the countries agreed",
     1: "it ended without agreement",
@@ -188,8 +190,8 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
         )
     started_s = psutil.Process(process.pid).create_time()
     content = {"process": process.pid, "started_s": started_s, "command": command}
-    text = json.dumps(content, indent=1) + "\n"
-    (folder / "job.json").write_text(text, encoding="utf-8")
+    # Whole or absent, because other readers' pages look at all jobs meanwhile.
+    write_json(folder / "job.json", content)
     return Job(folder, process.pid, started_s, tuple(command))
 
 
