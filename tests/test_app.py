@@ -150,6 +150,18 @@ class TestJobs:
         left_over = Wish("triangle", network="networks/a.nc", window="8")
         assert left_over.arguments() == Wish("triangle").arguments()
 
+    def test_semicolons_set_wishes_apart_and_commas_do_not(self):
+        """Commas are part of values, as in the documented line_statuses=existing,planned."""
+        changes = "line_statuses=existing,planned; demand_factor=1.1;"
+        words = Wish(strategies="A=markup:0.1;B=markup:0.2", changes=changes).arguments()
+        given = [(words[i], words[i + 1]) for i in range(len(words) - 1) if words[i][:3] == "--s"]
+        assert [pair for pair in given if pair[0] in ("--set", "--strategy")] == [
+            ("--strategy", "A=markup:0.1"),
+            ("--strategy", "B=markup:0.2"),
+            ("--set", "line_statuses=existing,planned"),
+            ("--set", "demand_factor=1.1"),
+        ]
+
     def test_pause_stop_resume(self, tmp_path):
         """A run is frozen, stopped and taken up again, and ends as if nothing had happened."""
         wish = Wish("wheeling", planner=False)
