@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,16 @@ from model.options import RunOptions
 from model.records import RecordsError, RunRecords
 from model.runs import run as negotiate
 from viz.app import Page
+from viz.drawing import Box, Drawing
+from viz.figures import FIGURES
 from viz.jobs import Job, job_of, jobs, resume, runs, start
 from viz.page.folders import RESULTS_VARIABLE, key_of, opened, results_folder, run_of
 from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
 from viz.page.panels import Downloads
 from viz.page.state import TABS, PageState
-from viz.page.tabs import Hours, Negotiation, Outcome
+from viz.page.tabs import Compare, Hours, Negotiation, Outcome
 from viz.report import write_report
-from viz.run_view import view_run
+from viz.run_view import RunView, view_run
 
 numbers = st.one_of(st.none(), st.integers(0, 10_000))
 words = st.text(max_size=30)
@@ -85,11 +88,12 @@ def test_page_never_imports_a_solver() -> None:
     assert done.returncode == 0, f"imported: {done.stderr}"
 
 
-def shown(element: Any) -> list[Any]:
-    """Widgets that an element of a page becomes; its mistakes are raised."""
+def shown(element: Any) -> list[str]:
+    """HTML in an element of a page once it is drawn; its mistakes are raised."""
     _, page = solara.render(element, handle_error=False)
     try:
-        return page.find().widgets
+        found = page.find(solara.widgets.HTML).widgets
+        return [str(widget.unsafe_innerHTML) for widget in found]
     finally:
         page.close()
 
@@ -128,6 +132,20 @@ class TestPages:
     def test_a_run_without_interconnectors_has_every_tab(self, tab, tmp_path):
         done = negotiate(RunOptions("two_countries", countries=("B",), max_steps=1, out=tmp_path))
         shown(tab(view_run(done["folder"]), PageState(table="duration"), lambda _: None))
+
+    def test_words_of_others_are_no_markup(self, results, monkeypatch):
+        """Titles, mistakes and colours come from files, whose authors may write anything."""
+        view, other = (view_run(run) for run in runs(results))
+        monkeypatch.setattr(RunView, "title", "<i>Two</i>")
+        shaded = Drawing(10, 10, "", [Box(0, 0, 1, 1, '"><i>red</i>')])
+        draw = {"map": lambda *_: shaded, "gain": lambda *_: int("<i>1</i>")}
+        for name, one in draw.items():
+            monkeypatch.setitem(FIGURES, name, replace(FIGURES[name], draw=one))
+        pages = shown(Compare(view, other, PageState(), lambda _: None))
+        text = " ".join(pages)
+        assert "&lt;i&gt;Two&lt;/i&gt;" in text
+        assert "could not be drawn: ValueError" in text
+        assert "<i>" not in text
 
 
 class TestJobs:
