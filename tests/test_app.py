@@ -29,7 +29,14 @@ from viz.app import Page
 from viz.drawing import Box, Drawing
 from viz.figures import FIGURES
 from viz.jobs import Job, job_of, jobs, resume, runs, start
-from viz.page.folders import RESULTS_VARIABLE, key_of, opened, results_folder, run_of
+from viz.page.folders import (
+    RESULTS_VARIABLE,
+    key_of,
+    opened,
+    results_folder,
+    run_label,
+    run_of,
+)
 from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
 from viz.page.panels import Downloads
 from viz.page.state import TABS, PageState
@@ -106,6 +113,17 @@ class TestFolders:
             view, error = opened(key_of(run))
             assert error == ""
             assert view is view_run(run)
+
+    def test_the_newest_comes_first_and_all_have_labels_of_their_own(self, tmp_path):
+        names = ["b-20261124T170539Z", *(f"a-20261124T170540Z{n}" for n in ("", "-2", "-10"))]
+        for name in ("noted", *names):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "manifest.json").touch()
+        listed = [run.name for run in runs(tmp_path)]
+        assert listed == [*reversed(names), "noted"]
+        labels = [run_label(name) for name in listed]
+        assert labels[:3] == [f"a, 2026-11-24 17:05:40{n}" for n in (" (10)", " (2)", "")]
+        assert labels[-1] == "noted"
 
     def test_a_link_is_listed_and_opened_in_its_own_place(self, results, tmp_path, monkeypatch):
         shelf = tmp_path / "shelf"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -31,6 +32,7 @@ CODES = {
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
 # The system's clock may be set while a run works, and with it the moment at which it began.
 SAME_START_S = 5.0
+_BEGUN = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,21 @@ def job_of(results: Path, run: Path) -> Job | None:
 def runs(results: Path) -> list[Path]:
     """All recorded runs, the newest first."""
     files = [*results.glob("*/manifest.json"), *results.glob("app/*/*/manifest.json")]
-    return sorted((f.parent for f in files), key=lambda p: p.name.split("-")[-1], reverse=True)
+    return sorted((f.parent for f in files), key=lambda run: begun(run.name)[1:], reverse=True)
+
+
+def begun(name: str) -> tuple[str, str, int]:
+    """What stands before the UTC time in a run's name, the time, and which run of that second.
+
+    Examples
+    --------
+    >>> begun("triangle-bilateral_bids-adaptive-tou-20261124T170540Z-2")
+    ('triangle-bilateral_bids-adaptive-tou', '20261124T170540Z', 2)
+    >>> begun("my-run")
+    ('my-run', '', 0)
+    """
+    found = _BEGUN.fullmatch(name)
+    return (name, "", 0) if found is None else (found[1], found[2], int(found[3] or 1))
 
 
 def _option(arguments: Sequence[str], name: str) -> str | None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from model.records import RecordsError
+from viz.jobs import begun
 from viz.run_view import RunView, view_run
 
 # Set by ``python run.py app --results``.
@@ -57,10 +58,12 @@ def run_label(key: str) -> str:
     --------
     >>> run_label("app/x/triangle-bilateral_bids-adaptive-tou-20261124T170540Z")
     'triangle, bilateral bids, adaptive, tou, 2026-11-24 17:05:40'
+    >>> run_label("triangle-bilateral_bids-adaptive-tou-20261124T170540Z-2")
+    'triangle, bilateral bids, adaptive, tou, 2026-11-24 17:05:40 (2)'
     """
-    name = key.rpartition("/")[2]
-    words, _, time = name.rpartition("-")
-    if not (len(time) == 16 and time[:8].isdigit()):
-        return name
+    words, time, number = begun(key.rpartition("/")[2])
+    if not time:
+        return words
     clock = f"{time[:4]}-{time[4:6]}-{time[6:8]} {time[9:11]}:{time[11:13]}:{time[13:15]}"
+    clock += f" ({number})" if number > 1 else ""
     return ", ".join([*words.replace("_", " ").split("-"), clock])
