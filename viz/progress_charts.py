@@ -75,7 +75,7 @@ def gains(view: RunView) -> pd.DataFrame:
 
 
 def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> Drawing:
-    """Gain over autarky by step, beside the planner's and what the products could reach."""
+    """Gain over autarky by step, beside the planner's and what is proven to be out of reach."""
     title = "Gain over autarky"
     if view.steps.empty:
         return words(width, HEIGHT, title, "No step is done yet.")
@@ -114,13 +114,9 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
 
 def _yardsticks(view: RunView) -> list[tuple[str, float, str]]:
     found = []
-    for name, key, colour in (
-        ("planner", "planner_gain_eur", "planner"),
-        ("ceiling", "ceiling_gain_eur", "muted"),
-    ):
-        value = view.summary.get(key)
-        if value is not None:
-            found.append((name, float(value), colour))
+    best = view.summary.get("planner_gain_eur")
+    if best is not None:
+        found.append(("planner", float(best), "planner"))
     bound, autarky = view.summary.get("lower_bound_eur"), view.summary.get("autarky_cost_eur")
     if bound is not None and autarky is not None:
         found.append(("bound", float(autarky - bound), "muted"))
