@@ -10,10 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+import solara
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -22,12 +25,24 @@ import run as command_line
 from model.options import RunOptions
 from model.records import RecordsError, RunRecords
 from model.runs import run as negotiate
+from viz.app import Page
+from viz.drawing import Box, Drawing
+from viz.figures import FIGURES
 from viz.jobs import Job, job_of, jobs, resume, runs, start
-from viz.page.folders import RESULTS_VARIABLE, key_of, opened, run_of
+from viz.page.folders import (
+    RESULTS_VARIABLE,
+    key_of,
+    opened,
+    results_folder,
+    run_label,
+    run_of,
+)
 from viz.page.new_run import ANY_FILE, Wish, network_files, protocols
+from viz.page.panels import Downloads
 from viz.page.state import TABS, PageState
+from viz.page.tabs import Compare, Hours, Negotiation, Outcome
 from viz.report import write_report
-from viz.run_view import view_run
+from viz.run_view import RunView, view_run
 
 numbers = st.one_of(st.none(), st.integers(0, 10_000))
 words = st.text(max_size=30)
@@ -80,14 +95,44 @@ def test_page_never_imports_a_solver() -> None:
     assert done.returncode == 0, f"imported: {done.stderr}"
 
 
+def shown(element: Any) -> list[str]:
+    """HTML in an element of a page once it is drawn; its mistakes are raised."""
+    _, page = solara.render(element, handle_error=False)
+    try:
+        found = page.find(solara.widgets.HTML).widgets
+        return [str(widget.unsafe_innerHTML) for widget in found]
+    finally:
+        page.close()
+
+
 class TestFolders:
     def test_a_run_is_found_by_its_key(self, results, monkeypatch):
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))
-        for run in runs(results):
-            assert run_of(key_of(run)) == run.resolve()
+        for run in runs(results_folder()):
+            assert run_of(key_of(run)) == run
             view, error = opened(key_of(run))
             assert error == ""
             assert view is view_run(run)
+
+    def test_the_newest_comes_first_and_all_have_labels_of_their_own(self, tmp_path):
+        names = ["b-20261124T170539Z", *(f"a-20261124T170540Z{n}" for n in ("", "-2", "-10"))]
+        for name in ("noted", *names):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "manifest.json").touch()
+        listed = [run.name for run in runs(tmp_path)]
+        assert listed == [*reversed(names), "noted"]
+        labels = [run_label(name) for name in listed]
+        assert labels[:3] == [f"a, 2026-11-24 17:05:40{n}" for n in (" (10)", " (2)", "")]
+        assert labels[-1] == "noted"
+
+    def test_a_link_is_listed_and_opened_in_its_own_place(self, results, tmp_path, monkeypatch):
+        shelf = tmp_path / "shelf"
+        shelf.mkdir()
+        (shelf / "linked").symlink_to(runs(results)[0].resolve())
+        monkeypatch.setenv(RESULTS_VARIABLE, str(shelf))
+        assert [key_of(run) for run in runs(results_folder())] == ["linked"]
+        assert opened("linked")[0].name == "linked"
+        shown(Page())
 
     def test_nothing_outside_the_results_is_opened(self, results, monkeypatch):
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))
@@ -96,6 +141,29 @@ class TestFolders:
         view, error = opened("nothing-here")
         assert view is None
         assert "is not a run" in error
+
+
+class TestPages:
+    """Pages of a run, made without a browser."""
+
+    @pytest.mark.parametrize("tab", [Negotiation, Outcome, Hours, Downloads])
+    def test_a_run_without_interconnectors_has_every_tab(self, tab, tmp_path):
+        done = negotiate(RunOptions("two_countries", countries=("B",), max_steps=1, out=tmp_path))
+        shown(tab(view_run(done["folder"]), PageState(table="duration"), lambda _: None))
+
+    def test_words_of_others_are_no_markup(self, results, monkeypatch):
+        """Titles, mistakes and colours come from files, whose authors may write anything."""
+        view, other = (view_run(run) for run in runs(results))
+        monkeypatch.setattr(RunView, "title", "<i>Two</i>")
+        shaded = Drawing(10, 10, "", [Box(0, 0, 1, 1, '"><i>red</i>')])
+        draw = {"map": lambda *_: shaded, "gain": lambda *_: int("<i>1</i>")}
+        for name, one in draw.items():
+            monkeypatch.setitem(FIGURES, name, replace(FIGURES[name], draw=one))
+        pages = shown(Compare(view, other, PageState(), lambda _: None))
+        text = " ".join(pages)
+        assert "&lt;i&gt;Two&lt;/i&gt;" in text
+        assert "could not be drawn: ValueError" in text
+        assert "<i>" not in text
 
 
 class TestJobs:
@@ -117,6 +185,18 @@ class TestJobs:
         assert not Wish(ANY_FILE).complete
         left_over = Wish("triangle", network="networks/a.nc", window="8")
         assert left_over.arguments() == Wish("triangle").arguments()
+
+    def test_semicolons_set_wishes_apart_and_commas_do_not(self):
+        """Commas are part of values, as in the documented line_statuses=existing,planned."""
+        changes = "line_statuses=existing,planned; demand_factor=1.1;"
+        words = Wish(strategies="A=markup:0.1;B=markup:0.2", changes=changes).arguments()
+        given = [(words[i], words[i + 1]) for i in range(len(words) - 1) if words[i][:3] == "--s"]
+        assert [pair for pair in given if pair[0] in ("--set", "--strategy")] == [
+            ("--strategy", "A=markup:0.1"),
+            ("--strategy", "B=markup:0.2"),
+            ("--set", "line_statuses=existing,planned"),
+            ("--set", "demand_factor=1.1"),
+        ]
 
     def test_pause_stop_resume(self, tmp_path):
         """A run is frozen, stopped and taken up again, and ends as if nothing had happened."""
@@ -144,6 +224,22 @@ class TestJobs:
         assert {one.folder for one in jobs(tmp_path)} == {job.folder, again.folder}
         unbroken = negotiate(RunOptions("wheeling", planner=False, out=tmp_path / "whole"))
         assert view_run(run).summary["gain_eur"] == unbroken["gain_eur"]
+
+    def test_a_job_is_seen_whole_or_not_at_all(self, tmp_path, monkeypatch):
+        """Whoever looks just before the file has its name finds no job, not a part of one."""
+        seen = []
+        put_in_place = Path.replace
+
+        def looked_at(file, target):
+            seen.append(jobs(tmp_path))
+            return put_in_place(file, target)
+
+        monkeypatch.setattr(Path, "replace", looked_at)
+        job = start(tmp_path, ["--scenario", "triangel"])
+        monkeypatch.undo()
+        assert seen == [[]]
+        assert jobs(tmp_path) == [job]
+        wait_for(lambda: job.state == "ended")
 
     def test_mistakes_are_told_in_words(self, tmp_path):
         job = start(tmp_path, ["--scenario", "triangel"])

@@ -21,7 +21,7 @@ from model.coalitions import (
     coalitions_of_lines,
 )
 from model.division import in_core, membership, shapley, strongest_complaint
-from model.gains import RUN, RUN_IN_FULL, who_gains
+from model.gains import RUN, RUN_IN_FULL, Basis, GainsReport, who_gains
 from model.joint import joint_network, plan_jointly
 from model.ledger import Ledger
 from model.line_sets import LineSets, bits, nearest_next
@@ -340,6 +340,15 @@ def test_coarser_values_are_scaled_and_said(four_values: np.ndarray, tmp_path: P
     excess = (1.25 * four_values - membership(4) @ [30e6, -1e6, 20e6, 0.0])[1:-1].max()
     assert report.divisions.complaint_eur[0] == pytest.approx(excess)
     assert any("valued at 1w6h" in line and "1.2500" in line for line in in_words(report))
+
+
+@pytest.mark.parametrize("valued_eur", [0.0, -0.5])
+def test_nothing_to_gain_has_no_ratio(valued_eur: float) -> None:
+    """Values are then not scaled, and a ratio would be of nothing to nothing."""
+    tables = [pd.DataFrame()] * 4
+    basis = Basis("2w6h", "1w6h", valued_eur, valued_eur, 0, 0, None)
+    (line,) = in_words(GainsReport(*tables, basis))
+    assert line == "coalitions are valued at 1w6h, unscaled; the run was planned at 2w6h"
 
 
 def test_run_without_a_planner_to_scale_by(tmp_path: Path) -> None:

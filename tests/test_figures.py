@@ -18,15 +18,17 @@ from scenarios.loader import load_scenario
 from scenarios.schema import Interconnector
 from viz import flow_map, plausibility
 from viz.drawing import Box, Drawing, Lines, Text, text_width
-from viz.figures import FIGURES, Look, table_of
+from viz.figures import FIGURES, Look, table_file, table_of
 from viz.markdown import markdown
 from viz.moment import Moment, price_range, replay, state_at
 from viz.outlines import country_outlines, outline_of
 from viz.page.screen import NARROW_PX
 from viz.printing import printed
+from viz.report import report
 from viz.run_view import RunView, spread, view_run
 from viz.svg import to_svg
 from viz.talk import deals, in_words, said
+from viz.time_charts import NO_LINES, dispatch
 
 CODES = ["AO", "BW", "CD", "LS", "MW", "MZ", "NA", "SZ", "TZ", "ZA", "ZM", "ZW"]
 LINES = {"AO-NA": (2.0, 0.5, 3000.0), "NA-ZA": (0.1, 3.0, 10.0), "ZM-ZW": (0.0, 0.0, 0.0)}
@@ -338,6 +340,50 @@ class TestFigures:
     def test_unknown_table(self, view):
         with pytest.raises(KeyError):
             table_of(view, "flow", Look())
+
+
+class TestWithoutInterconnectors:
+    """One country, or countries that share no border, are planned and shown like all others."""
+
+    @pytest.fixture(scope="class")
+    def apart(self, tmp_path_factory: pytest.TempPathFactory) -> RunView:
+        options = RunOptions(
+            "wheeling", countries=("A", "B"), max_steps=2, out=tmp_path_factory.mktemp("apart")
+        )
+        view = view_run(negotiate(options)["folder"])
+        assert not view.lines
+        return view
+
+    @pytest.mark.parametrize("name", list(FIGURES))
+    def test_every_figure_draws_and_its_table_is_written(self, name, apart, tmp_path):
+        assert texts(FIGURES[name].draw(apart, Look()))
+        assert table_file(table_of(apart, name, Look()), "csv")
+        assert table_file(table_of(apart, name, Look()), "parquet")
+
+    def test_time_is_that_of_the_prices(self, apart):
+        assert apart.cases == ["negotiated", "planner"]
+        assert len(apart.snapshots) == apart.records.scenario.settings.snapshots
+        assert (dispatch(apart, "A")["imports"] == 0).all()
+
+    def test_map_has_the_prices_of_the_outcome(self, apart):
+        prices = apart.prices_of("B", "negotiated")
+        mean = (prices["price_eur_per_mwh"] * prices["weight_h"]).sum() / prices["weight_h"].sum()
+        assert state_at(apart, Moment()).prices_eur_per_mwh["B"] == pytest.approx(mean)
+        # A key to flows would be one to nothing.
+        assert "net flow, MW" not in texts(FIGURES["map"].draw(apart, Look()))
+
+    def test_nothing_to_gain_has_no_gap(self, apart):
+        """The planner's gain is then what the solver rounds, and no share of it means anything."""
+        rounded = RunView(apart.records)
+        rounded.summary["planner_gain_eur"] = -0.07
+        drawn = texts(FIGURES["gain"].draw(rounded, Look()))
+        assert "planner" in drawn
+        assert not any("gap to the planner" in text for text in drawn)
+
+    def test_report_is_whole(self, apart):
+        page = report([apart])
+        assert page.count("data-figure=") >= len(FIGURES)
+        assert NO_LINES in page
 
 
 class TestPlausibility:

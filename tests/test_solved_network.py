@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from model.options import RunOptions
@@ -16,10 +18,19 @@ from viz.time_charts import dispatch
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> RunView:
-    folder = tmp_path_factory.mktemp("network")
+    return negotiated(tmp_path_factory.mktemp("network"), COUNTRIES)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> RunView:
+    """One country, which has no interconnector."""
+    return negotiated(tmp_path_factory.mktemp("alone"), ("NA",))
+
+
+def negotiated(folder: Path, countries: tuple[str, ...]) -> RunView:
     options = RunOptions(
         str(written(folder)),
-        countries=COUNTRIES,
+        countries=countries,
         max_steps=1,
         planner=False,
         out=folder,
@@ -56,3 +67,16 @@ def test_countries_have_their_names(view: RunView) -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_draws(view: RunView, name: str) -> None:
     assert "<svg" in to_svg(FIGURES[name].draw(view, Look()))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_of_one_country_alone(alone: RunView, name: str) -> None:
+    assert "<svg" in to_svg(FIGURES[name].draw(alone, Look()))
+
+
+def test_one_country_alone_meets_its_demand(alone: RunView) -> None:
+    table = dispatch(alone, "NA")
+    assert len(table) == 8
+    assert (table["demand"] > 0).all()
+    supplied = table.drop(columns="demand").sum(axis=1).to_numpy()
+    assert supplied == pytest.approx(table["demand"].to_numpy(), rel=1e-6)

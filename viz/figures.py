@@ -89,8 +89,8 @@ def _country(view: RunView, look: Look) -> str:
     return look.country or view.codes[0]
 
 
-def _line(view: RunView, look: Look) -> str:
-    return look.line or view.lines[0].name
+def _line(view: RunView, look: Look) -> str | None:
+    return look.line or next((line.name for line in view.lines), None)
 
 
 def _map_table(view: RunView, look: Look) -> pd.DataFrame:

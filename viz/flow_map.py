@@ -339,6 +339,8 @@ def _draw_keys(
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         value = number(scale[0] + share * (scale[1] - scale[0]), 1)
         drawing.add(Text(14 + share * wide, top + 51, value, 12, anchor, "muted"))  # type: ignore[arg-type]
+    if not state.flows:
+        return
     left = 14 + wide + 34
     drawing.add(Text(left, top + 16, "net flow, MW", 12, fill="muted"))
     x = left

@@ -58,6 +58,12 @@ def in_words(report: GainsReport) -> list[str]:
         )
     if basis.resolution == basis.run_resolution:
         said.append(f"coalitions are valued as the run was planned, at {basis.resolution}")
+    elif basis.full_eur == basis.valued_eur:
+        # Values are left as they are only if nothing can be gained at one of the two.
+        said.append(
+            f"coalitions are valued at {basis.resolution}, unscaled; the run was planned at "
+            f"{basis.run_resolution}"
+        )
     else:
         said.append(
             f"coalitions are valued at {basis.resolution}, where all together gain "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from model.files import write_json
+
 CODES = {
     0: "it ended: the countries agreed",
     1: "it ended without agreement",
@@ -29,6 +32,7 @@ CODES = {
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
 # The system's clock may be set while a run works, and with it the moment at which it began.
 SAME_START_S = 5.0
+_BEGUN = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -188,14 +192,14 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
         )
     started_s = psutil.Process(process.pid).create_time()
     content = {"process": process.pid, "started_s": started_s, "command": command}
-    text = json.dumps(content, indent=1) + "\n"
-    (folder / "job.json").write_text(text, encoding="utf-8")
+    # Whole or absent, because other readers' pages look at all jobs meanwhile.
+    write_json(folder / "job.json", content)
     return Job(folder, process.pid, started_s, tuple(command))
 
 
 def resume(results: Path, run: Path) -> Job:
     """Let an unfinished run go on from its last finished step."""
-    return start(results, ["--resume", str(run.resolve())])
+    return start(results, ["--resume", str(run.absolute())])
 
 
 def find_job(folder: Path) -> Job | None:
@@ -215,13 +219,29 @@ def jobs(results: Path) -> list[Job]:
 
 def job_of(results: Path, run: Path) -> Job | None:
     """The newest job that works on a run."""
-    return next((job for job in jobs(results) if job.run == run.resolve()), None)
+    wanted = run.resolve()
+    with_runs = ((job, job.run) for job in jobs(results))
+    return next((job for job, at in with_runs if at is not None and at.resolve() == wanted), None)
 
 
 def runs(results: Path) -> list[Path]:
     """All recorded runs, the newest first."""
     files = [*results.glob("*/manifest.json"), *results.glob("app/*/*/manifest.json")]
-    return sorted((f.parent for f in files), key=lambda p: p.name.split("-")[-1], reverse=True)
+    return sorted((f.parent for f in files), key=lambda run: begun(run.name)[1:], reverse=True)
+
+
+def begun(name: str) -> tuple[str, str, int]:
+    """What stands before the UTC time in a run's name, the time, and which run of that second.
+
+    Examples
+    --------
+    >>> begun("triangle-bilateral_bids-adaptive-tou-20261124T170540Z-2")
+    ('triangle-bilateral_bids-adaptive-tou', '20261124T170540Z', 2)
+    >>> begun("my-run")
+    ('my-run', '', 0)
+    """
+    found = _BEGUN.fullmatch(name)
+    return (name, "", 0) if found is None else (found[1], found[2], int(found[3] or 1))
 
 
 def _option(arguments: Sequence[str], name: str) -> str | None:

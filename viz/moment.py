@@ -98,7 +98,7 @@ class State:
 
 def state_at(view: RunView, moment: Moment) -> State:
     """State of a run at a moment."""
-    if moment.step is None and len(view.flows):
+    if moment.step is None and view.cases:
         return _outcome(view, moment)
     return _negotiation(view, moment)
 

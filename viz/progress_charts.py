@@ -75,7 +75,7 @@ def gains(view: RunView) -> pd.DataFrame:
 
 
 def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> Drawing:
-    """Gain over autarky by step, beside the planner's and what the products could reach."""
+    """Gain over autarky by step, beside the planner's and what is proven to be out of reach."""
     title = "Gain over autarky"
     if view.steps.empty:
         return words(width, HEIGHT, title, "No step is done yet.")
@@ -84,7 +84,7 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
     bounds = _yardsticks(view)
     unit = money_unit([*values, *(v for _, v, _ in bounds)])
     top = max(*values, *(v for _, v, _ in bounds), 0.0) / unit.size or 1.0
-    low = min(0.0, float(values.min())) / unit.size
+    low = min(*values, *(v for _, v, _ in bounds)) / unit.size
     frame = Frame(66, 54, width - 86, HEIGHT - 48, 0, max(steps[-1], 1), low, 1.08 * top)
     drawing = new_drawing(width, HEIGHT, title, f"{unit.label} a year; autarky is zero")
     draw_y_axis(drawing, frame)
@@ -104,7 +104,8 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
     labels.append((float(values[-1]) / unit.size, "negotiated", "negotiated"))
     draw_end_labels(drawing, frame, labels)
     best = view.summary.get("planner_gain_eur")
-    if best:
+    # Without an efficiency there is nothing to gain but rounding, of which no share means anything.
+    if best and view.summary.get("efficiency") is not None:
         share = f"gap to the planner: {100 * (1 - float(values[-1]) / best):.1f} %"
         drawing.add(Text(frame.right, frame.bottom - 14, share, 12, "end", halo="paper"))
     draw_step_mark(drawing, frame, step)
@@ -113,13 +114,9 @@ def draw_gains(view: RunView, step: int | None = None, width: float = WIDTH) -> 
 
 def _yardsticks(view: RunView) -> list[tuple[str, float, str]]:
     found = []
-    for name, key, colour in (
-        ("planner", "planner_gain_eur", "planner"),
-        ("ceiling", "ceiling_gain_eur", "muted"),
-    ):
-        value = view.summary.get(key)
-        if value is not None:
-            found.append((name, float(value), colour))
+    best = view.summary.get("planner_gain_eur")
+    if best is not None:
+        found.append(("planner", float(best), "planner"))
     bound, autarky = view.summary.get("lower_bound_eur"), view.summary.get("autarky_cost_eur")
     if bound is not None and autarky is not None:
         found.append(("bound", float(autarky - bound), "muted"))

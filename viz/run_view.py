@@ -170,8 +170,8 @@ class RunView:
 
     @cached_property
     def cases(self) -> list[str]:
-        """Outcomes whose flows are recorded: negotiated and planner."""
-        return list(dict.fromkeys(self.flows["case"]))
+        """Recorded outcomes of trade: negotiated and planner."""
+        return [case for case in dict.fromkeys(self.prices["case"]) if case != "autarky"]
 
     @cached_property
     def hours(self) -> float:
@@ -184,7 +184,7 @@ class RunView:
     @cached_property
     def snapshots(self) -> pd.DatetimeIndex:
         """Snapshots of the outcome; none before the end of the run."""
-        return pd.DatetimeIndex(self.flows["snapshot"].unique())
+        return pd.DatetimeIndex(self.prices["snapshot"].unique())
 
     def prices_of(self, country: str, case: str) -> pd.DataFrame:
         """Rows of ``prices`` of one country and case, in the order of time."""

@@ -148,14 +148,8 @@ def _reached(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         value = summary.get(key)
         if value is not None:
             rows.append((label, unit.text(value), unit.label))
-    ceiling = summary.get("ceiling_efficiency")
     efficiency, unit_text = _efficiency(summary)
     rows.append(("efficiency", efficiency, unit_text))
-    if ceiling is not None:
-        products = summary.get("products", "these")
-        rows.append(
-            ("ceiling", f"{100 * ceiling:.2f}", f"% of the planner's gain, {products} products")
-        )
     return rows
 
 

@@ -56,7 +56,7 @@ def _print(item: Item, themed: bool) -> str:
         if colour is None:
             return "none"
         if colour not in ROLES:
-            return colour
+            return escape(colour)
         return f"var(--{colour})" if themed else ROLES[colour][0]
 
     if isinstance(item, Text):

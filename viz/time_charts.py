@@ -14,6 +14,7 @@ from viz.solved_network import stored_power
 
 WIDTH, HEIGHT = 560.0, 340.0
 DISPOSAL = "disposal"
+NO_LINES = "No interconnector lies between the countries of this run."
 # Above it power is written in GW.
 LARGE_MW = 2500.0
 _WEEK = pd.Timedelta(days=7)
@@ -112,8 +113,13 @@ def _step_line(frame: Frame, days: np.ndarray, values: np.ndarray) -> np.ndarray
     return frame.points(np.repeat(days, 2)[1:-1], np.repeat(values, 2))
 
 
-def duration(view: RunView, line: str) -> pd.DataFrame:
-    """Flow on an interconnector from largest to smallest: case, hours from the start, MW."""
+def duration(view: RunView, line: str | None) -> pd.DataFrame:
+    """Flow on an interconnector from largest to smallest: case, hours from the start, MW.
+
+    No rows without an interconnector and before the end of the run.
+    """
+    if line is None:
+        return pd.DataFrame()
     parts = []
     for case in view.cases:
         rows = view.flows_of(line, case).sort_values("flow_mw", ascending=False)
@@ -131,8 +137,10 @@ def duration(view: RunView, line: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def draw_duration(view: RunView, line: str, width: float = WIDTH) -> Drawing:
+def draw_duration(view: RunView, line: str | None, width: float = WIDTH) -> Drawing:
     """Duration curves of the negotiated and the planner's flow between the limits."""
+    if line is None:
+        return words(width, 120, "Duration curve", NO_LINES)
     found = next(i for i in view.lines if i.name == line)
     title = f"Duration curve, {line}"
     table = duration(view, line)

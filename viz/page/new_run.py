@@ -60,8 +60,10 @@ class Wish:
     window : str
         Snapshots of a network file to keep; all if empty.
     protocol, mode, products, slices, settlement : str
-    countries, strategies, changes : str
-        Lists, their items set apart by commas.
+    countries : str
+        Codes between commas.
+    strategies, changes : str
+        Lists, their items set apart by semicolons: a value may have commas of its own.
     max_steps : int
     planner : bool
     """
@@ -103,6 +105,8 @@ class Wish:
         --------
         >>> Wish(strategies="E=markup:0.1", planner=False).arguments()[8:]
         ['--max-steps', '60', '--strategy', 'E=markup:0.1', '--no-planner']
+        >>> Wish(changes="line_statuses=existing,planned; discount_rate=0.1").arguments()[-4:]
+        ['--set', 'line_statuses=existing,planned', '--set', 'discount_rate=0.1']
         >>> Wish("networks/elec.nc", window="168").arguments()[:4]
         ['--network', 'networks/elec.nc', '--set', 'network.window=168']
         """
@@ -116,7 +120,7 @@ class Wish:
         if self.countries.strip():
             words += ["--countries", self.countries.replace(" ", "")]
         for option, text in (("--strategy", self.strategies), ("--set", self.changes)):
-            for item in text.replace(";", ",").split(","):
+            for item in text.split(";"):
                 words += [option, item.strip()] if item.strip() else []
         return words if self.planner else [*words, "--no-planner"]
 
@@ -158,7 +162,7 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
             "Settlement", names("settlements"), wish.settlement, lambda v: change(settlement=v)
         )
         solara.InputText(
-            "Strategies, ZA=markup:0.1", wish.strategies, lambda v: change(strategies=v)
+            "Strategies, ZA=markup:0.1; ...", wish.strategies, lambda v: change(strategies=v)
         )
         solara.InputText("Only countries, ZA,MZ", wish.countries, lambda v: change(countries=v))
         solara.InputText(_example_of_a_change(wish), wish.changes, lambda v: change(changes=v))
@@ -170,7 +174,8 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
         )
     about = _ON_NETWORKS if wish.on_network else f"{wish.what}: {scenarios.get(wish.what, '')}"
     strategies = ", ".join(names("strategies"))
-    solara.Text(f"{about}. Known strategies: {strategies}.", classes=["note"])
+    apart = "Semicolons set several strategies and several changes apart"
+    solara.Text(f"{about}. Known strategies: {strategies}. {apart}.", classes=["note"])
     with solara.Div(classes=["buttons"]):
         solara.Button(
             "Start the run",
@@ -183,4 +188,4 @@ def NewRun(on_start: Callable[[Job], None]) -> None:
 
 
 def _example_of_a_change(wish: Wish) -> str:
-    return f"Changes, {'network.co2=none' if wish.on_network else 'demand_factor=1.1'}"
+    return f"Changes, {'network.co2=none' if wish.on_network else 'demand_factor=1.1'}; ..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -69,9 +70,8 @@ def FigurePanel(view: RunView, name: str, look: Look) -> None:
             return to_svg(FIGURES[name].draw(view, look))
         except Exception as error:
             # One figure that fails must not take the page along; it says so in its place.
-            return (
-                f"<p class=note>This figure could not be drawn: {type(error).__name__}: {error}</p>"
-            )
+            why = escape(f"{type(error).__name__}: {error}")
+            return f"<p class=note>This figure could not be drawn: {why}</p>"
 
     svg = solara.use_memo(drawn, [view, name, look])
     solara.HTML("div", svg, classes=["figure"], attributes={"data-figure": name})

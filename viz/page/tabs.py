@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 
 import solara
 
@@ -120,7 +121,8 @@ def Compare(view: RunView, other: RunView | None, state: PageState, set_state: C
             with solara.Div(classes=["compared"]):
                 look = replace(look_of(one, state), beside=beside)
                 note = str(one.summary.get("note") or "")
-                words = f"<h3>{one.title}</h3><p class=note>{one.how}<br>{one.name}</p>"
+                title, how, run = (escape(text) for text in (one.title, one.how, one.name))
+                words = f"<h3>{title}</h3><p class=note>{how}<br>{run}</p>"
                 solara.HTML("div", words + status_line(one.status, note) + headline(one))
                 for name in ("map", "marginal-costs", "gain", "payments", "capacity", "disclosure"):
                     FigurePanel(one, name, look)
