@@ -120,6 +120,7 @@ def test_a_protocol_has_its_own_products_and_parameters() -> None:
         ({"seeds": 0}, "--seeds: give at least 1"),
         ({"set": {"wheling_eur_per_mwh": [1]}}, "--set wheling.*did you mean 'wheeling_eur"),
         ({"set": {"protocol.max_hop": [1]}}, "--set protocol.max_hop: no protocol here"),
+        ({"set": {"strategies": [{"E": "markup:0.1"}]}}, "--set strategies: .*--strategy PROFILE"),
         ({"countries": ["E", "Z"]}, "--countries: .*unknown country 'Z'"),
         ({"resolution": "12w5h"}, "--resolution: .*do not divide a day"),
     ],

@@ -252,6 +252,8 @@ class Grid:
             for choice, value in product(having, values):
                 family = self.base.settings.products
                 check_options(self._options(choice, family, {**choice.set, name: value}))
+        elif key.removeprefix("scenario.").partition(".")[0] == "strategies":
+            raise ScenarioError("a comparison has profiles of strategies: give --strategy PROFILE")
         else:
             for value in values:
                 self._load(overrides={key: value})
