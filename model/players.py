@@ -42,7 +42,7 @@ def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Stra
 
 
 def profile_strategies(profile: Mapping[str, str], scenario: Scenario) -> dict[str, Strategy]:
-    """Strategies of a profile of a comparison, which says it all: whoever it leaves out is truthful.
+    """Strategies of a profile of a comparison; whoever it leaves out is truthful.
 
     The scenario's own strategies do not count, or a profile would not be what its label says.
 
