@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from agents.strategy import Strategy, make_strategy
 from model.graph import interconnection_graph
 from model.options import RunOptions
@@ -34,12 +36,33 @@ def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Stra
     PluginError
         If there is no such strategy.
     """
+    check_countries(options.strategies, scenario)
     named = {**scenario.settings.strategies, **options.strategies}
-    for country in options.strategies:
+    return {c: make_strategy(named[c]) for c in scenario.codes if c in named}
+
+
+def profile_strategies(profile: Mapping[str, str], scenario: Scenario) -> dict[str, Strategy]:
+    """Strategies of a profile of a comparison; whoever it leaves out is truthful.
+
+    The scenario's own strategies do not count, or a profile would not be what its label says.
+
+    Raises
+    ------
+    ScenarioError
+        If a country does not take part.
+    PluginError
+        If there is no such strategy.
+    """
+    check_countries(profile, scenario)
+    return {c: make_strategy(profile[c]) for c in scenario.codes if c in profile}
+
+
+def check_countries(profile: Mapping[str, str], scenario: Scenario) -> None:
+    """Refuse a strategy of a country that does not take part."""
+    for country in profile:
         if country not in scenario.codes:
             advice = did_you_mean(country, scenario.codes)
             raise ScenarioError(f"--strategy: no country '{country}'{advice}")
-    return {c: make_strategy(named[c]) for c in scenario.codes if c in named}
 
 
 def check_rules(options: RunOptions, scenario: Scenario) -> None:

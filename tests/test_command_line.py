@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import run as command_line
@@ -445,3 +447,20 @@ def speak(reporter: Reporter) -> None:
 )
 def test_numbers(write: Callable[[Any], str], value: float | None, text: str) -> None:
     assert write(value) == text
+
+
+def test_the_page_on_the_command_line_has_every_option() -> None:
+    """Of every command; those of compare stand on a page of their own."""
+    docs = Path(__file__).parents[1] / "docs"
+    compare, others = (
+        (docs / f"{name}.md").read_text("utf-8") for name in ("compare", "command-line")
+    )
+    listed = others.partition("Their options;")[2]
+    missing = []
+    for name, command in get_command(command_line.app).commands.items():
+        own = re.split(r"\n\| `|\n\n##", listed.partition(f"\n| `{name}` |")[2])[0]
+        page = compare if name == "compare" else own
+        for option in (o for p in command.params for o in p.opts if o.startswith("--")):
+            if option != "--help" and option not in page:
+                missing.append(f"{name} {option}")
+    assert missing == []

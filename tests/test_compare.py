@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from model.experiments.compare import Pace, Schedule, compare
 from model.experiments.folder import ComparisonFolder
 from model.experiments.grid import Grid
 from model.experiments.measure import Bench
+from model.experiments.spec import Experiment
 from model.experiments.tables import TABLES, read_table, write_table
 from model.experiments.team import LocalTeam
 from model.planner import planner
 from model.reporting import Reporter
 from model.world import build_world, chosen_scenario
 from protocols.market_coupling import MarketCoupling
+from scenarios.loader import scenario_folder
 from tests.comparing import SMALL, TeamOfOne, compared, resumed, tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,3 +230,22 @@ def test_tables_refuse_other_columns(tmp_path: Path) -> None:
         write_table(tmp_path, "steps", pd.DataFrame({**rows, "gain_eur": []}))
     with pytest.raises(RecordsError, match="--resume"):
         read_table(tmp_path, "steps")
+
+
+def test_truthful_is_truthful_whatever_the_scenario_says(tmp_path: Path) -> None:
+    """A profile replaces the strategies of scenario.yaml; else its label would be wrong."""
+    lying = tmp_path / "lying"
+    shutil.copytree(scenario_folder("two_countries"), lying)
+    with (lying / "scenario.yaml").open("a") as file:
+        file.write("\nstrategies: {A: 'markup:0.2'}\n")
+
+    def gains(scenario: str) -> list[float]:
+        experiment = Experiment(
+            scenario=scenario, protocols=("vcg",), strategies=("truthful", "A=markup:0.2")
+        )
+        bench = Bench()
+        return [bench.measure(case).run["gain_meur"] for case in Grid(experiment).cases]
+
+    truthful, marked_up = gains(str(lying))
+    assert truthful > marked_up
+    assert [truthful, marked_up] == gains("two_countries")

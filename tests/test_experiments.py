@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.experiments.grid import Grid
 from model.experiments.order import Wish, prepare_comparison, split_levels, split_numbers
-from model.experiments.spec import Experiment, experiment_from_options
+from model.experiments.spec import Experiment, SpecError, experiment_from_options
 from scenarios.errors import ScenarioError
 from scenarios.loader import list_scenarios, load_scenario, scenario_folder
 from scenarios.uncertainty import Range, Uncertainty
@@ -120,6 +121,7 @@ def test_a_protocol_has_its_own_products_and_parameters() -> None:
         ({"seeds": 0}, "--seeds: give at least 1"),
         ({"set": {"wheling_eur_per_mwh": [1]}}, "--set wheling.*did you mean 'wheeling_eur"),
         ({"set": {"protocol.max_hop": [1]}}, "--set protocol.max_hop: no protocol here"),
+        ({"set": {"strategies": [{"E": "markup:0.1"}]}}, "--set strategies: .*--strategy PROFILE"),
         ({"countries": ["E", "Z"]}, "--countries: .*unknown country 'Z'"),
         ({"resolution": "12w5h"}, "--resolution: .*do not divide a day"),
     ],
@@ -128,6 +130,28 @@ def test_mistakes_in_options(given: dict[str, Any], text: str, tmp_path: Path) -
     import re
 
     assert re.match(text, told(tmp_path, **given)), told(tmp_path, **given)
+
+
+def test_without_ray_no_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    wish = Wish(None, PLAIN, None, False, tmp_path, None, "ray", None)
+    with pytest.raises(ScenarioError, match="Ray is not installed"):
+        prepare_comparison(wish)
+    assert not list(tmp_path.iterdir())
+
+
+def test_gains_that_cannot_be_valued_are_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = load_scenario("triangle")
+    as_network = plain.settings.model_copy(update={"kind": "network"})
+    network = plain.model_copy(update={"settings": as_network})
+    with monkeypatch.context() as patched:
+        patched.setattr("model.experiments.grid.chosen_scenario", lambda _: network)
+        with pytest.raises(SpecError, match="network file are not valued"):
+            grid(gains=True)
+    monkeypatch.setattr("model.coalitions.MOST_PLAYERS", 2)
+    with pytest.raises(SpecError, match="coalitions of 3 countries take too long; at most 2"):
+        grid(gains=True)
+    assert grid(gains=True, countries=["E", "N"]).cases
 
 
 def test_mistakes_in_a_file_name_line_and_key(tmp_path: Path) -> None:
@@ -152,7 +176,7 @@ def test_file_and_options_mean_the_same(tmp_path: Path) -> None:
         "scenario: triangle\nprotocols: [market_coupling]\nseeds: 2\n"
         "strategies: [truthful, E=markup:0.1]\nset: {wheeling_eur_per_mwh: [0, 1]}\n"
     )
-    folder, grid_of_file = prepare_comparison(
+    folder, grid_of_file, _ = prepare_comparison(
         Wish(file, {}, None, False, tmp_path / "out", None, "local", None)
     )
     levels = split_levels(["scenario.wheeling_eur_per_mwh=0,1"])

@@ -234,6 +234,9 @@ class Grid:
             for i, value in enumerate(getattr(e, name)):
                 with _blame(name, i):
                     check_options(self._first(**{name.replace("settlements", "settlement"): value}))
+        if e.gains:
+            with _blame("gains"):
+                self._check_gains()
         for i, variant in enumerate(e.variants):
             with _blame("variants", i):
                 draw = self.draw(variant, 0, {})
@@ -241,6 +244,21 @@ class Grid:
         for key, values in e.set.items():
             with _blame("set", key):
                 self._check_set(key, values)
+
+    def _check_gains(self) -> None:
+        """Refuse to value coalitions that cannot be, before anything has been negotiated."""
+        # When it is needed: other grids do without the modelling tools.
+        from model.coalitions import MOST_PLAYERS
+
+        if self.base.settings.kind == "network":
+            raise ScenarioError("coalitions of the countries of a network file are not valued")
+        for variant in self.experiment.variants:
+            count = len(self.draw(variant, 0, {}).countries or self.base.codes)
+            if count > MOST_PLAYERS:
+                raise ScenarioError(
+                    f"coalitions of {count} countries take too long; at most {MOST_PLAYERS} can be "
+                    "valued, choose fewer --countries"
+                )
 
     def _check_set(self, key: str, values: tuple[Any, ...]) -> None:
         if key.startswith(PROTOCOL):
@@ -252,6 +270,8 @@ class Grid:
             for choice, value in product(having, values):
                 family = self.base.settings.products
                 check_options(self._options(choice, family, {**choice.set, name: value}))
+        elif key.removeprefix("scenario.").partition(".")[0] == "strategies":
+            raise ScenarioError("a comparison has profiles of strategies: give --strategy PROFILE")
         else:
             for value in values:
                 self._load(overrides={key: value})

@@ -23,7 +23,7 @@ from model.graph import interconnection_graph
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel
 from model.planner import planner
-from model.players import chosen_protocol, chosen_strategies
+from model.players import chosen_protocol, profile_strategies
 from model.reporting import Reporter
 from model.settlement import SETTLEMENTS, Settled, settle
 from model.stepping import take_steps
@@ -248,7 +248,7 @@ def _model(case: Case, world: World) -> NegotiationModel:
         chosen_protocol(case.options),
         seed=settings.seed,
         workers=case.options.workers,
-        strategies=chosen_strategies(case.options, world.scenario),
+        strategies=profile_strategies(case.options.strategies, world.scenario),
         price_cap_eur_per_mwh=settings.value_of_lost_load_eur_per_mwh,
     )
 

@@ -48,8 +48,8 @@ class Wish:
     address: str | None
 
 
-def prepare_comparison(wish: Wish) -> tuple[ComparisonFolder, Grid]:
-    """Folder and grid of what was asked for; a new folder is made only if all is well.
+def prepare_comparison(wish: Wish) -> tuple[ComparisonFolder, Grid, Team]:
+    """Folder, grid and team of what was asked for; a new folder is made only if all is well.
 
     Raises
     ------
@@ -61,17 +61,20 @@ def prepare_comparison(wish: Wish) -> tuple[ComparisonFolder, Grid]:
     if wish.address is not None and wish.engine != "ray":
         raise ScenarioError("--address is that of a Ray cluster; add --engine ray")
     if wish.resume is not None:
-        return _resumed(wish)
+        folder, grid = _resumed(wish)
+        return folder, grid, _team(wish, grid)
     if wish.retry_failed:
         raise ScenarioError("--retry-failed goes with --resume FOLDER")
     from model.experiments.folder import ComparisonFolder
 
     grid = _grid(wish)
-    return ComparisonFolder.create(wish.out, grid), grid
+    team = _team(wish, grid)
+    return ComparisonFolder.create(wish.out, grid), grid, team
 
 
-def make_team(wish: Wish, gains: bool) -> Team:
+def _team(wish: Wish, grid: Grid) -> Team:
     """Workers that were asked for; two processes of this machine by default."""
+    gains = grid.experiment.gains
     if wish.engine == "ray":
         from model.experiments.ray_team import RayTeam
 

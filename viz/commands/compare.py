@@ -9,7 +9,6 @@ import typer
 
 from model.experiments.order import (
     Wish,
-    make_team,
     prepare_comparison,
     split_levels,
     split_names,
@@ -186,8 +185,8 @@ def compare(
     def work(reporter: Reporter) -> Comparison:
         from model.experiments.compare import compare
 
-        folder, grid = prepare_comparison(wish)
-        return compare(folder, grid, make_team(wish, grid.experiment.gains), reporter)
+        folder, grid, team = prepare_comparison(wish)
+        return compare(folder, grid, team, reporter)
 
     raise typer.Exit(carry_out(work, show=show_ending, again="compare --resume"))
 

@@ -9,7 +9,6 @@ import typer
 
 from model.experiments.order import (
     Wish,
-    make_team,
     prepare_comparison,
     split_names,
     split_numbers,
@@ -112,8 +111,8 @@ def incentives(
             engine="local",
             address=None,
         )
-        folder, grid = prepare_comparison(wish)
-        return compare(folder, grid, make_team(wish, False), reporter)
+        folder, grid, team = prepare_comparison(wish)
+        return compare(folder, grid, team, reporter)
 
     raise typer.Exit(carry_out(work, show=show_ending, again="compare --resume"))
 
