@@ -33,6 +33,9 @@ from tests.small_worlds import FOUR, small_world, untouched
 
 HOUR = Products(("hour",), ("year",), np.ones((1, 1)), np.ones(1))
 
+# Feasibility of primal and dual values in HiGHS, MW and EUR/MWh.
+SOLVER_TOLERANCE = 1e-7
+
 
 def market(lines: dict[tuple[str, str], tuple[float, float]], products: Products = HOUR):  # type: ignore[no-untyped-def]
     """A market of lines given by capacity (the same both ways) and loss."""
@@ -131,6 +134,10 @@ def test_zonal_prices_leave_everyone_a_gain_and_lines_a_rent(pool) -> None:  # t
     gain = worth - (price * exchange) @ network.hours
     rent = (price[second] * brought - price[first] * taken) @ network.hours
     scale = 1e-6 * (1 + np.abs(worth).sum() + np.abs(price * exchange).sum() * network.hours.max())
+    # Energy may go round a ring that loses next to nothing, at prices that are equal and balances
+    # that hold within the solver's tolerance only.
+    loose = np.abs(taken).sum(axis=0) + np.abs(price).sum(axis=0)
+    scale += SOLVER_TOLERANCE * float(loose @ network.hours)
     assert (gain >= -scale).all()
     assert (rent >= -scale).all()
     assert gain.sum() + rent.sum() == pytest.approx(worth.sum(), abs=scale)
