@@ -132,9 +132,9 @@ def in_core(values: np.ndarray, division: np.ndarray, tolerance: float = 1e-9) -
     values : ndarray, shape (2**n,)
     division : ndarray, shape (n,)
     tolerance : float
-        Relative to the value of all together.
+        Relative to the largest value of a coalition.
     """
-    slack = tolerance * abs(float(values[-1]))
+    slack = tolerance * float(np.abs(values).max())
     left_over = float(values[-1] - division.sum())
     return abs(left_over) <= slack and strongest_complaint(values, division).excess <= slack
 

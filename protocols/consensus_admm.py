@@ -78,7 +78,8 @@ class ConsensusAdmm(Protocol):
 
     Properties: reaches the planner's optimum in the limit for convex costs, whatever the slopes;
     the flows of every round can be delivered; nobody loses, by re-solved cost; budget balanced;
-    not truthful. Works for every kind of product; hourly ones pay best.
+    not truthful. Works for every kind of product; hourly ones pay best. Takes many steps where
+    prices differ by little of what they are: flows move in proportion to that.
 
     Discloses: the price of every product to each neighbour in every round, and one amount in EUR
     for each check. Costs, plans and what it would rather trade stay at home.

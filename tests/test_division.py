@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.division import (
@@ -189,6 +189,7 @@ def test_no_other_division_meets_them(values: np.ndarray, moved: float) -> None:
 
 @patient
 @given(games())
+@example(values=np.array([0.0, 0.0, -1.0, 1e-17]))
 def test_largest_complaint_is_as_small_as_it_can_be(values: np.ndarray) -> None:
     """Without the demand that nobody gets less than alone, the least core is even smaller."""
     excess = strongest_complaint(values, nucleolus(values)).excess
