@@ -70,7 +70,7 @@ class Ledger:
         }
         self.trades: list[Trade] = []
         self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
-        # Exchange of each country and the flows that it was added up from.
+        # Exchange of each country and the flows it was added up from; booked flows are new arrays.
         self._exchange_mw: dict[str, tuple[list[np.ndarray], np.ndarray]] = {}
 
     def copy(self) -> Ledger:

@@ -27,24 +27,18 @@ def chosen_protocol(options: RunOptions) -> Protocol:
 
 
 def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Strategy]:
-    """Strategy of each country that has one: the scenario's, unless the options name another.
+    """Strategies of a run: the scenario's, unless the options name others.
 
-    Raises
-    ------
-    ScenarioError
-        If a country does not take part.
-    PluginError
-        If there is no such strategy.
+    See :func:`profile_strategies`.
     """
-    check_countries(options.strategies, scenario)
-    named = {**scenario.settings.strategies, **options.strategies}
-    return {c: make_strategy(named[c]) for c in scenario.codes if c in named}
+    return profile_strategies({**scenario.settings.strategies, **options.strategies}, scenario)
 
 
 def profile_strategies(profile: Mapping[str, str], scenario: Scenario) -> dict[str, Strategy]:
-    """Strategies of a profile of a comparison; whoever it leaves out is truthful.
+    """Strategy of each country that a profile names; whoever it leaves out is truthful.
 
-    The scenario's own strategies do not count, or a profile would not be what its label says.
+    The scenario's own strategies do not count, so that a profile of a comparison is what its label
+    says.
 
     Raises
     ------
@@ -53,16 +47,11 @@ def profile_strategies(profile: Mapping[str, str], scenario: Scenario) -> dict[s
     PluginError
         If there is no such strategy.
     """
-    check_countries(profile, scenario)
-    return {c: make_strategy(profile[c]) for c in scenario.codes if c in profile}
-
-
-def check_countries(profile: Mapping[str, str], scenario: Scenario) -> None:
-    """Refuse a strategy of a country that does not take part."""
     for country in profile:
         if country not in scenario.codes:
             advice = did_you_mean(country, scenario.codes)
             raise ScenarioError(f"--strategy: no country '{country}'{advice}")
+    return {c: make_strategy(profile[c]) for c in scenario.codes if c in profile}
 
 
 def check_rules(options: RunOptions, scenario: Scenario) -> None:

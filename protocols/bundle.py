@@ -13,7 +13,7 @@ from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
 from protocols.messages import Award, Message, Trade
-from protocols.parameters import Count, Most, NonNegative, Part, Positive, Relaxation
+from protocols.parameters import Count, NonNegative, Part, Positive, Relaxation, WholeNumber
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
@@ -143,7 +143,7 @@ class ProximalBundle(Protocol):
     rounds: Count = 200
     trial_every: Count = 10
     bound_every: Count = 20
-    opening_turns: Most = 5
+    opening_turns: WholeNumber = 5
     steepness: Positive = 1.25
     least_price_share: Positive = 1 / 75
     first_reach: Part = 0.005

@@ -19,7 +19,7 @@ from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Wor
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.messages import Body, Trade
 from protocols.orders import Match
-from protocols.parameters import Count, Growing, Most, NonNegative, Part, Shrinking
+from protocols.parameters import Count, Growing, NonNegative, Part, Shrinking, WholeNumber
 from protocols.paths import simultaneous_groups
 from protocols.pool_settlement import awards
 
@@ -107,7 +107,7 @@ class LineAuction(Protocol):
     first_share: Part = 0.25
     shrink: Shrinking = 0.35
     grow: Growing = 1.6
-    retries: Most = 2
+    retries: WholeNumber = 2
     least_spread: NonNegative = 1 / 150_000
     tolerance: NonNegative = 5e-4
     patience: Count = 3

@@ -13,7 +13,7 @@ from protocols.clearing import Network, StepCurves
 from protocols.compensation import compensation_eur
 from protocols.levelling import PriceSlope
 from protocols.messages import Body
-from protocols.parameters import Count, Most, NonNegative, Positive, Relaxation
+from protocols.parameters import Count, NonNegative, Positive, Relaxation, WholeNumber
 from protocols.pool_settlement import FlowChange, awards
 from protocols.price_ladder import BLOCK_ENDS, PriceLadder
 
@@ -109,7 +109,7 @@ class MarketCoupling(Protocol):
     """
 
     max_rounds: Count = 60
-    opening_turns: Most = 5
+    opening_turns: WholeNumber = 5
     steepness: Positive = 1.25
     least_price_share: Positive = 1 / 75
     relaxation: Relaxation = 1.6

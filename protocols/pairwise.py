@@ -22,7 +22,7 @@ from protocols.messages import (
     Wish,
     WishCall,
 )
-from protocols.parameters import Count, Growing, Most, NonNegative, Part, Positive, Shrinking
+from protocols.parameters import Count, Growing, NonNegative, Part, Positive, Shrinking, WholeNumber
 from protocols.paths import Path, simultaneous_groups, trading_paths
 
 
@@ -168,7 +168,7 @@ class PairwiseBundles(Protocol):
 
     max_hops: Count = 3
     attempts: Count = 2
-    price_moves: Most = 5
+    price_moves: WholeNumber = 5
     first_share: Part = 0.25
     shrink: Shrinking = 0.35
     grow: Growing = 1.6

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-# How many: one or more; and how many at the most, which may be none.
+# How many: one or more, and none or more.
 Count = Annotated[int, Field(ge=1)]
-Most = Annotated[int, Field(ge=0)]
+WholeNumber = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1)]

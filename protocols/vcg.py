@@ -11,7 +11,7 @@ from protocols.auction_messages import Allotment, Consent, Curve, CurveCall, Wor
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.clearing import Cleared, Network, StepCurves
 from protocols.messages import Body
-from protocols.parameters import Count, Growing, Most, NonNegative, Part, Shrinking
+from protocols.parameters import Count, Growing, NonNegative, Part, Shrinking, WholeNumber
 from protocols.pool_settlement import FlowChange, awards
 
 
@@ -63,7 +63,7 @@ class Vcg(Protocol):
     first_share: Part = 0.25
     shrink: Shrinking = 0.35
     grow: Growing = 1.3
-    retries: Most = 2
+    retries: WholeNumber = 2
     tolerance: NonNegative = 1e-3
     patience: Count = 3
 
