@@ -6,8 +6,6 @@ Every finding says what, where and what to do. The page ``docs/pypsa-earth.md`` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 import pypsa
@@ -22,10 +20,11 @@ from pypsa_earth.countries import (
     load_mwh,
     ports_of,
 )
+from pypsa_earth.findings import Finding, Report, some
 from pypsa_earth.options import FileOptions
 from pypsa_earth.read import HOURS_PER_YEAR
 from pypsa_earth.shedding import shedding_generators
-from scenarios.errors import ScenarioError, did_you_mean
+from scenarios.errors import did_you_mean
 
 # Types of PyPSA's global constraints that can be shared out between countries.
 LIMIT_TYPES = (
@@ -41,39 +40,6 @@ _NOMINAL = {
     "Line": "s_nom",
     "Transformer": "s_nom",
 }
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found: what, where, and what to do."""
-
-    what: str
-    where: str = ""
-    advice: str = ""
-
-    def __str__(self) -> str:
-        place = f" ({self.where})" if self.where else ""
-        return f"{self.what}{place}" + (f"; {self.advice}" if self.advice else "")
-
-
-@dataclass
-class Report:
-    """Errors that forbid using a network, and warnings."""
-
-    errors: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
-
-    def refuse(self, path: str | Path = "") -> None:
-        """Raise the errors, if there are any, as one line.
-
-        Raises
-        ------
-        ScenarioError
-        """
-        if self.errors:
-            more = f" (and {len(self.errors) - 1} more: inspect it)" if len(self.errors) > 1 else ""
-            raise ScenarioError(f"{self.errors[0]}{more}", file=path or None)
 
 
 def check(
@@ -127,13 +93,13 @@ def _country_errors(
     if len(lost):
         yield Finding(
             f"{len(lost)} buses have no country",
-            _some(lost),
+            some(lost),
             "set n.buses.country; a CSV folder may have lost Namibia's NA",
         )
         return
     strange = sorted({c for c in code if not c.replace("_", "").isalnum() or not c[0].isalpha()})
     if strange:
-        yield Finding("country codes must be letters and digits", _some(strange))
+        yield Finding("country codes must be letters and digits", some(strange))
     for country in countries or ():
         if country not in set(code):
             known = sorted(set(code))
@@ -150,11 +116,11 @@ def _load_errors(n: pypsa.Network, code: pd.Series, chosen: Sequence[str]) -> It
     series = n.get_switchable_as_dense("Load", "p_set")
     holes = series.columns[series.isna().any()]
     if len(holes):
-        yield Finding(f"{len(holes)} loads are NaN", _some(holes), "repair loads_t.p_set")
+        yield Finding(f"{len(holes)} loads are NaN", some(holes), "repair loads_t.p_set")
         return
     outside = n.loads.index[~n.loads.bus.isin(n.buses.index)]
     if len(outside):
-        yield Finding("loads on buses that do not exist", _some(outside))
+        yield Finding("loads on buses that do not exist", some(outside))
         return
     energy = load_mwh(n).groupby(code).sum().reindex(list(chosen)).fillna(0.0)
     for country, mwh in energy.items():
@@ -196,11 +162,11 @@ def _capacity_errors(n: pypsa.Network) -> Iterator[Finding]:
         ]
         if len(bad):
             yield Finding(
-                f"{nominal}_min exceeds {nominal}_max of {len(bad)} {component}s", _some(bad)
+                f"{nominal}_min exceeds {nominal}_max of {len(bad)} {component}s", some(bad)
             )
         holes = static.index[static[nominal].isna()]
         if len(holes):
-            yield Finding(f"{nominal} of {len(holes)} {component}s is NaN", _some(holes))
+            yield Finding(f"{nominal} of {len(holes)} {component}s is NaN", some(holes))
 
 
 def _limit_errors(
@@ -221,7 +187,7 @@ def _limit_errors(
         if on and missing and option != "CCL":
             yield Finding(
                 f"option {option} is a sum over all countries and needs national values",
-                _some(missing),
+                some(missing),
                 "give them with --set network.national=FILE.yaml",
             )
 
@@ -247,7 +213,7 @@ def _branch_errors(n: pypsa.Network, code: pd.Series) -> Iterator[Finding]:
         static = n.c[component].static
         lost = static.index[~static.bus.isin(n.buses.index)]
         if len(lost):
-            yield Finding(f"{component}s on buses that do not exist", _some(lost))
+            yield Finding(f"{component}s on buses that do not exist", some(lost))
 
 
 def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
@@ -264,18 +230,18 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
     if undefined:
         yield Finding(
             f"{len(undefined)} carriers are not defined",
-            _some(undefined),
+            some(undefined),
             "the configuration's colours, else grey",
         )
     units = n.storage_units[n.storage_units.carrier == "hydro"].index
     dry = [u for u in units if u not in n.storage_units_t.inflow.columns]
     if dry:
         yield Finding(
-            f"{len(dry)} hydro units have no inflow", _some(dry), "netCDF drops series of zeros"
+            f"{len(dry)} hydro units have no inflow", some(dry), "netCDF drops series of zeros"
         )
     kilowatts = n.generators.index[~n.generators.sign.abs().isin([1.0, 0.0])]
     if len(kilowatts):
-        yield Finding(f"{len(kilowatts)} generators are in kW", _some(kilowatts), "turned into MW")
+        yield Finding(f"{len(kilowatts)} generators are in kW", some(kilowatts), "turned into MW")
     for component, nominal in _NOMINAL.items():
         static = n.c[component].static
         free = static.index[
@@ -288,7 +254,7 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
         if len(free):
             yield Finding(
                 f"{len(free)} extendable {component}s cost nothing",
-                _some(free),
+                some(free),
                 "their optimal capacity has no meaning",
             )
     total = float(n.snapshot_weightings.objective.sum())
@@ -320,7 +286,7 @@ def _country_warnings(
     prefixed = [b for b in n.buses.index if b[:2].isalpha() and b[:2].isupper()]
     odd = sorted({f"{b} in {code[b]}" for b in prefixed if b[:2] != code[b][:2]})
     if odd:
-        yield Finding(f"{len(odd)} buses are named after another country", _some(odd))
+        yield Finding(f"{len(odd)} buses are named after another country", some(odd))
 
 
 def _islands(n: pypsa.Network, buses: set[str]) -> list[set[str]]:
@@ -342,14 +308,14 @@ def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
     if len(empty):
         yield Finding(
             f"{len(empty)} cross-border branches have no capacity",
-            _some(f"{row['component']} {row['name']}" for row in rows_of(empty)),
+            some(f"{row['component']} {row['name']}" for row in rows_of(empty)),
             "they are left out",
         )
     grows = electric[electric.extendable]
     if len(grows):
         yield Finding(
             f"{len(grows)} cross-border branches are extendable",
-            _some(grows["name"]),
+            some(grows["name"]),
             "the countries negotiate over the capacity they have, which stays",
         )
     other = table[table.kind != "electric"]
@@ -364,12 +330,6 @@ def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
     if len(gains):
         yield Finding(
             f"{len(gains)} lossy links run both ways",
-            _some(gains["name"]),
+            some(gains["name"]),
             "PyPSA would gain energy on the way back; here it is lost both ways",
         )
-
-
-def _some(names: Iterable[object]) -> str:
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more

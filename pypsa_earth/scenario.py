@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from pypsa_earth import shedding
 from pypsa_earth.branches import cross_border, interconnectors, is_solved
 from pypsa_earth.carriers import define_carriers
-from pypsa_earth.check import Report, check
+from pypsa_earth.check import check
 from pypsa_earth.countries import country_of_bus, is_electric, load_mwh
+from pypsa_earth.findings import Report
 from pypsa_earth.national import read_national
 from pypsa_earth.options import FileOptions, file_options
 from pypsa_earth.read import file_hash, find_network, load_network
