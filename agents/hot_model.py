@@ -19,7 +19,7 @@ from linopy.persistent import ModelDiff
 from linopy.solvers import Solver
 
 # Presolve loses the basis; devex weights are cheap to set up after it is handed over. Without
-# them the first warm solve costs as much as a cold one (COORDINATION, "HiGHS").
+# them the first warm solve costs as much as a cold one.
 HIGHS_OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "solver": "simplex",

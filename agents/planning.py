@@ -235,7 +235,7 @@ class PypsaProblem(PlanningProblem):
                 dims=("product", "snapshot"),
             )
             lands = ((bought - sold) * shape).sum(["block", "product"])
-            balance.lhs = balance.lhs + lands * here
+            balance.update(lhs=balance.lhs + lands * here)
         model.objective += (0.0 * bought).sum() + (0.0 * sold).sum()
         return bought, sold
 

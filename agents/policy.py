@@ -158,7 +158,7 @@ def _add_reserve(
             if share == 0:
                 continue
             if static.p_nom_extendable[name]:
-                capacity = model.variables[f"{component}-p_nom"].sel(name=name)
+                capacity = model.variables[f"{component}-p_nom"].sel(name=name, drop=True)
                 firm = firm + share * capacity
             else:
                 need_mw -= share * static.p_nom[name]

@@ -14,7 +14,8 @@ from agents.singletons import singleton_rows_to_bounds
 from model.graph import strands
 from protocols.products import Products
 
-# Interior point without crossover is by far the fastest for the large joint LP (COORDINATION).
+# Interior point without crossover is by far the fastest for the large joint LP, see
+# docs/coordination.md.
 HIPO_OPTIONS = {"solver": "hipo", "run_crossover": "off", "threads": 2, "output_flag": False}
 TRADE = "trade"
 

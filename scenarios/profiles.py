@@ -325,7 +325,7 @@ def reference_load_pu(shape: Sequence[LoadShape], calendar: Calendar) -> Array:
     kinds = ("weekday", "saturday", "sunday")
     for row in shape:
         table[row.month - 1, kinds.index(row.day_type), row.hour] = row.load_pu
-    weekday = calendar.index.weekday.to_numpy()
+    weekday = calendar.index.day_of_week.to_numpy()
     kind = np.where(weekday == 5, 1, np.where(weekday == 6, 2, 0))
     hour = np.arange(HOURS) % 24
     before, after, weight = _month_neighbours(calendar.index)

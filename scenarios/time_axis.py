@@ -131,7 +131,7 @@ class TimeAxis:
         if step_h > _LONGEST_TOU_BLOCK_H:
             return pd.Series("standard", index=self.snapshots, name="tou")
         hour = np.asarray(self.snapshots.hour + step_h / 2)
-        weekday = np.asarray(self.snapshots.dayofweek)
+        weekday = np.asarray(self.snapshots.day_of_week)
         peak = np.any([(hour >= start) & (hour < end) for start, end in PEAK_HOURS], axis=0)
         night = (hour >= NIGHT_HOURS[0]) | (hour < NIGHT_HOURS[1])
         labels = np.where(

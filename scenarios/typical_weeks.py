@@ -64,7 +64,7 @@ def candidate_weeks(hours: pd.DatetimeIndex, period: Ints, number: int, weeks: i
     inside = np.flatnonzero(period == number)
     first, last = int(inside[0]), int(inside[-1])
     if weeks == 12:
-        midnight = (hours.dayofweek == 0) & (hours.hour == 0)
+        midnight = (hours.day_of_week == 0) & (hours.hour == 0)
         starts = inside[np.asarray(midnight)[inside]]
     else:
         starts = np.arange(first, last + 1, HOURS_PER_WEEK)

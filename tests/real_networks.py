@@ -10,7 +10,7 @@ import pytest
 from pypsa_earth.read import Weights, load_network
 
 FOLDER = Path(__file__).parents[2] / "shared" / "networks"
-# KE is described in PYPSA_EARTH.md but not handed out: its licence is AGPL.
+# KE was measured too but is not handed out: its licence is AGPL.
 FILES = {
     "NG_BJ": "pypsa_earth_NG_BJ_elec_s_6_ec_lcopt_Co2L-4H_solved.nc",
     "NG_base": "pypsa_earth_NG_base.nc",

@@ -73,7 +73,7 @@ def negotiate(
     [(0.9, 0.9, 0.526316), (0.9, 0.8, 0.714286), (0.5, 0.5, 0.666667)],
 )
 def test_rubinstein_shares(own: float, other: float, share: float) -> None:
-    """Rubinstein (1982), the first proposer's share; PROTOCOLS oracle 1."""
+    """Rubinstein (1982), the first proposer's share."""
     assert proposer_share(own, other) == pytest.approx(share, abs=5e-7)
 
 
@@ -213,7 +213,7 @@ class OneTalk:
 
 
 def test_micro_against_micro_on_two_merit_orders() -> None:
-    """PROTOCOLS oracle 18: grid 21 x 41, 400 MW at 54 EUR/MWh after 288 rounds of two turns."""
+    """On a grid of 21 x 41: 400 MW at 54 EUR/MWh after 288 rounds of two turns."""
     w = teaching_world("merit_order")
     talk = OneTalk(w, TalkOverAll, {"B": "micro", "S": "micro"}, seed=_seed_that_opens("B"))
     talk.hold(turns=4000)

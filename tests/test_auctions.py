@@ -37,7 +37,7 @@ def welfare(buyers: Orders, sellers: Orders, mw: float) -> float:
 
 
 def test_k_double_auction_of_five_buyers_and_five_sellers() -> None:
-    """The example of PROTOCOLS.md 1.5 #4, average rule: two trades at 87.5."""
+    """The average rule: two trades at 87.5, half-way between the bid of 90 and the ask of 85."""
     match = clear_k_double(bids(BIDS), asks(ASKS))
     assert (match.mw, match.paid, match.earned) == (2, 87.5, 87.5)
     assert welfare(bids(BIDS), asks(ASKS), match.mw) == 25
@@ -75,7 +75,7 @@ def test_vcg_of_the_same_orders_has_a_deficit_of_ten() -> None:
 
 
 def test_vcg_between_two_pays_out_the_welfare_twice() -> None:
-    """PROTOCOLS.md #11: one buyer, one seller; the deficit is the whole welfare, 19 000.
+    """One buyer, one seller; the deficit is the whole welfare, 19 000 as in merit_order.
 
     The textbook's one buyer and one seller are bundles of blocks here, each one trader.
     """
@@ -201,7 +201,7 @@ def held(place: World, protocol) -> NegotiationModel:  # type: ignore[no-untyped
 @pytest.mark.parametrize("kind", LINE_AUCTIONS)
 @pytest.mark.parametrize("name", ["two_countries", "two_countries_limited"])
 def test_auctions_between_two_countries_find_most_of_the_gain(kind: type, name: str) -> None:
-    """PROTOCOLS.md #6 and #7: gains 20 833.33 and 17 500 an hour."""
+    """Of 20 833.33 and 17 500 EUR an hour, the closed forms of the scenarios' README.md."""
     place = teaching_world(name)
     model = held(place, kind())
     possible = sum(model.autarky_eur.values()) - planner(place).cost_eur
@@ -221,7 +221,7 @@ def test_vcg_on_the_network_shares_by_contribution() -> None:
 
 
 def test_vcg_on_the_network_lacks_the_whole_welfare_between_two() -> None:
-    """As the reference and PROTOCOLS.md #11: each is due all of it, and it is there once."""
+    """Each is due all of it, and it is there once (Myerson & Satterthwaite 1983)."""
     place = teaching_world("two_countries")
     model = NegotiationModel(place.problems, place.graph, place.products, Vcg(), seed=1)
     model.plan_alone()

@@ -32,7 +32,7 @@ def bargain(name: str, buyer: str, seller: str, mw: np.ndarray, **limits: float)
 
 @every_solution
 def test_merit_order_with_money(solution: Solution) -> None:
-    """PROTOCOLS oracle 11: q* = 400, joint gain 19 000, price 53.75."""
+    """README.md of merit_order: q* = 400, joint gain 19 000, price 53.75."""
     contract = bargain("merit_order", "B", "S", np.arange(0.0, 801.0, 25.0)).solve(solution)
     assert contract.mw == 400
     assert contract.price_eur_per_mwh == pytest.approx(53.75)
@@ -42,7 +42,7 @@ def test_merit_order_with_money(solution: Solution) -> None:
 
 @every_solution
 def test_two_countries_with_money(solution: Solution) -> None:
-    """PROTOCOLS oracle 6: q* = 833.33, price 50.8333, 10 416.67 each."""
+    """README.md of two_countries: q* = 833.33, price 50.8333, 10 416.67 each."""
     quantities = np.append(np.linspace(0.0, 1500.0, 61), 2500 / 3)
     contract = bargain("two_countries", "B", "A", quantities).solve(solution)
     assert contract.mw == pytest.approx(2500 / 3)

@@ -71,7 +71,7 @@ def test_known_answers(name: str, least_efficiency: float) -> None:
 
 
 def test_two_countries_split_the_surplus_equally() -> None:
-    """Nash bargaining price 50.8333, half the gain each (PROTOCOLS oracle 6)."""
+    """Nash bargaining price 50.8333, half the gain each (README.md of two_countries)."""
     model, _ = negotiate(world("two_countries"))
     assert model.gains_eur["A"] == pytest.approx(10_416.67, rel=2e-3)
     assert model.gains_eur["B"] == pytest.approx(10_416.67, rel=2e-3)

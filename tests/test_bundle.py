@@ -54,7 +54,7 @@ def check_sandwich(model: NegotiationModel, planner_eur: float) -> None:
 
 
 class TestBoundAndIncumbent:
-    """PROTOCOLS (j): lower bound of cuts <= optimum <= incumbent."""
+    """Lower bound of cuts <= optimum <= incumbent."""
 
     @pytest.mark.parametrize("name", TEACHING)
     def test_gap_closes_on_cost_curves(self, name: str) -> None:

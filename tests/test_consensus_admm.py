@@ -59,8 +59,8 @@ class TestFixedPoint:
     @pytest.mark.parametrize(
         ("name", "flow_mw", "price"),
         [
-            ("two_countries", 2500 / 3, {"A": 140 / 3, "B": 140 / 3}),  # PROTOCOLS oracle 10
-            ("two_countries_limited", 500.0, {"A": 40.0, "B": 60.0}),  # oracle 7
+            ("two_countries", 2500 / 3, {"A": 140 / 3, "B": 140 / 3}),
+            ("two_countries_limited", 500.0, {"A": 40.0, "B": 60.0}),
         ],
     )
     def test_closed_form(self, name: str, flow_mw: float, price: dict[str, float]) -> None:

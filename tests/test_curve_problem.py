@@ -50,9 +50,9 @@ exchanges = st.lists(st.floats(-600, 1200), min_size=4, max_size=4).map(np.array
 @pytest.mark.parametrize(
     ("name", "gain_eur"),
     [
-        ("two_countries", 20_833.333333),  # PROTOCOLS oracle 6
-        ("two_countries_limited", 17_500.0),  # oracle 7
-        ("merit_order", 19_000.0),  # oracle 11
+        ("two_countries", 20_833.333333),  # as the README.md of each says
+        ("two_countries_limited", 17_500.0),
+        ("merit_order", 19_000.0),
         ("identical", 0.0),
     ],
 )

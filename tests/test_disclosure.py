@@ -37,7 +37,7 @@ def test_nothing_said_nothing_disclosed() -> None:
 
 @given(st.floats(0, 1000))
 def test_one_marginal_price_discloses_half(price: float) -> None:
-    """PROTOCOLS.md, section 4: "one marginal price 50 % by construction"."""
+    """One marginal price at autarky pins down half, as docs/laboratory.md says."""
     band = band_of_one()
     band.learn(at(price, price), np.zeros(1), HOURS)
     assert band.share(HOURS) == pytest.approx(0.5)

@@ -25,7 +25,7 @@ from model.sampled_shapley import sampled_shapley
 
 patient = settings(deadline=None, max_examples=60)
 
-# One left glove and two right ones; a pair is worth 1 (PROTOCOLS, oracle 13).
+# One left glove and two right ones; a pair is worth 1 (the glove game).
 GLOVES = np.array([0, 0, 0, 1, 0, 1, 0, 1], dtype=float)
 
 

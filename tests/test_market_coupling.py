@@ -76,7 +76,7 @@ def test_two_countries_with_and_without_a_limit(
     gains: tuple[float, float],
     rent: float,
 ) -> None:
-    """PROTOCOLS.md 1.5 #6 and #7, on steps of 1 MW.
+    """Closed forms of two_countries and two_countries_limited, on steps of 1 MW.
 
     Marginal costs 10 + 0.02 g and 20 + 0.04 g at demands of 1000 and 1500 MW are 30 and 80 at home.
     """
@@ -375,7 +375,7 @@ def test_teaching_scenarios_come_near_the_planner(name: str, least: float) -> No
 
 
 def test_each_end_has_half_of_the_rent_of_a_limited_line() -> None:
-    """PROTOCOLS.md #7: gains of 2 500 and 5 000 an hour and half of the rent of 10 000 each."""
+    """Gains of 2 500 and 5 000 an hour and half of the rent of 10 000 each."""
     place = world("two_countries_limited")
     model, _ = coupled(place)
     hours = float(place.products.weights_h.sum())

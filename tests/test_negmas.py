@@ -55,7 +55,7 @@ def test_micro_of_negmas_splits_a_pie_in_the_middle(slices: int, second: str) ->
 
 @with_negmas
 def test_micro_of_negmas_and_ours_agree_on_two_merit_orders() -> None:
-    """PROTOCOLS oracle 18 with a NegMAS seller."""
+    """What our own two come to (test_alternating_offers), with a NegMAS seller."""
     talk = OneTalk(
         teaching_world("merit_order"), TalkOverAll, {"B": "micro", "S": "negmas:MiCRONegotiator"}
     )

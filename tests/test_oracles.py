@@ -313,7 +313,7 @@ def test_run_without_trades_is_settled_or_cycling() -> None:
 def test_two_countries_with_linear_marginal_costs(
     step_share: float, margin: float, total_mwh: int, share: float
 ) -> None:
-    """PROTOCOLS.md, oracles 6 and 9: MC 10 + .02 g and 20 + .04 g, demands 1000 and 1500."""
+    """The prototype on scenarios/two_countries; the energies are those of its own code."""
     demand = {"A": 1000.0, "B": 1500.0}
 
     def cost(country: str, mwh: float) -> float:

@@ -132,7 +132,7 @@ def test_load_meets_its_season_and_part_of_day_factors(profiles, scenario):
 def test_reference_load_has_a_working_week_and_a_winter_peak(profiles):
     load = profiles.load_mw["ZA"]
     assert pd.Timestamp("2030-01-05").day_name() == "Saturday"
-    by_day = load.groupby(load.index.weekday).mean()
+    by_day = load.groupby(load.index.day_of_week).mean()
     assert by_day[6] < by_day[5] < by_day[:5].min()
     assert load[load.index.month.isin([6, 7])].mean() > load[load.index.month.isin([12, 1])].mean()
     # The shape of 2023 in the facts has a load factor of 0.784.

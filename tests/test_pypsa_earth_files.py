@@ -1,6 +1,6 @@
 """Every real network file runs or is refused with the right reason; what was found in them holds.
 
-The numbers are those of ``PYPSA_EARTH.md``, which other code measured.
+The numbers were measured by other code than this.
 """
 
 from __future__ import annotations

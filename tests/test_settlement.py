@@ -53,14 +53,14 @@ def test_payments_sum_to_zero(name: str, place: str) -> None:
 
 
 def test_nodal_price_on_two_linear_countries() -> None:
-    """PROTOCOLS.md #6: price 46.6667, exporter 6 944.44, importer 13 888.89."""
+    """README.md of two_countries: price 46.6667, exporter 6 944.44, importer 13 888.89."""
     found = gains(NodalPrice(), optimum("two_countries"))
     assert found["A"] == pytest.approx(6_944.44, rel=1e-4)
     assert found["B"] == pytest.approx(13_888.89, rel=1e-4)
 
 
 def test_congestion_rent_is_split_half_and_half() -> None:
-    """PROTOCOLS.md #7: prices 40 and 60, 2 500 + 5 000 and a rent of 10 000."""
+    """README.md of two_countries_limited: prices 40 and 60, 2 500 + 5 000 and a rent of 10 000."""
     found = gains(NodalPrice(), optimum("two_countries_limited"))
     assert found["A"] == pytest.approx(2_500 + 5_000, rel=1e-4)
     assert found["B"] == pytest.approx(5_000 + 5_000, rel=1e-4)

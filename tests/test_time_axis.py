@@ -39,7 +39,7 @@ def profiles() -> FakeProfiles:
     hours = pd.date_range("2030-01-01", periods=8760, freq="h")
     random = np.random.default_rng(7)
     day = np.sin((hours.hour - 6) / 24 * 2 * np.pi)
-    season = np.cos((hours.dayofyear - 200) / 365 * 2 * np.pi)
+    season = np.cos((hours.day_of_year - 200) / 365 * 2 * np.pi)
     load = pd.DataFrame(
         {
             "NA": 400 + 60 * day + 40 * season + 20 * random.random(8760),
@@ -118,7 +118,7 @@ def test_default_resolution_is_a_monday_to_sunday_week_of_every_month() -> None:
     for month in range(1, 13):
         week = axis.snapshots[axis.snapshots.month == month]
         assert len(week) == 56
-        assert week[0].dayofweek == 0
+        assert week[0].day_of_week == 0
         assert week[0].hour == 0
         assert week[-1] - week[0] == pd.Timedelta(hours=165)
         hours = 24 * week[0].days_in_month

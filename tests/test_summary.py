@@ -1,0 +1,255 @@
+"""The summary of a run, worked out again from its tables, its scenario and its network alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pypsa
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.options import RunOptions
+from model.records import RunRecords
+from model.runs import run
+from model.summary import efficiency
+from scenarios.schema import Scenario
+from tests.random_markets import random_scenario
+
+# Sums in another order; the money and energy of most runs lie far above it.
+SAME: dict[str, Any] = {"rel": 1e-9, "abs": 1e-6}
+NARROW = {
+    f"interconnectors.{line}.{way}_mw": 40.0
+    for line in ("E-N", "E-S", "N-S")
+    for way in ("a_to_b", "b_to_a")
+}
+RUNS = {
+    "limited": RunOptions("two_countries_limited", workers=1),
+    "wheeling": RunOptions("wheeling", workers=1),
+    "triangle": RunOptions("triangle", workers=1, max_steps=4),
+    "narrow": RunOptions("triangle", workers=1, overrides=NARROW, max_steps=4, planner=False),
+    "sapp2030": RunOptions(
+        "sapp2030",
+        countries=("MZ", "ZA", "ZW"),
+        resolution="1w6h",
+        slices="year",
+        workers=1,
+        max_steps=2,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunRecords]:
+    out = tmp_path_factory.mktemp("results")
+    return {
+        name: RunRecords.open(Path(run(replace(options, out=out))["folder"]))
+        for name, options in RUNS.items()
+    }
+
+
+@pytest.fixture(params=RUNS)
+def records(request: pytest.FixtureRequest, finished: dict[str, RunRecords]) -> RunRecords:
+    return finished[request.param]
+
+
+def test_countries(records: RunRecords) -> None:
+    countries_from_tables(records)
+
+
+def test_interconnectors(records: RunRecords) -> None:
+    interconnectors_from_tables(records)
+
+
+def test_payments_follow_from_the_trades(records: RunRecords) -> None:
+    payments_from_tables(records)
+
+
+def test_totals(records: RunRecords) -> None:
+    totals_from_tables(records)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(st.data())
+def test_of_any_market(data: st.DataObject) -> None:
+    scenario = random_scenario(data.draw)
+    with TemporaryDirectory() as folder:
+        options = RunOptions(written(scenario, Path(folder)), workers=1, out=Path(folder) / "out")
+        records = RunRecords.open(Path(run(options)["folder"]))
+        for check in (
+            countries_from_tables,
+            interconnectors_from_tables,
+            payments_from_tables,
+            totals_from_tables,
+        ):
+            check(records)
+
+
+def test_these_runs_tell_wrong_sums_apart(finished: dict[str, RunRecords]) -> None:
+    """Prices of one line differ by trade, and lines are full one way, the other way, and both."""
+    trades = finished["triangle"].table("trades")
+    over = trades[[uses(path, "E", "N") for path in trades["path"]]]
+    plain = over["price_eur_per_mwh"].mean()
+    told = finished["triangle"].summary()["interconnectors"]["E-N"]["mean_price_eur_per_mwh"]
+    assert abs(plain - told) > 1e-3 * told
+    full = [ways for records in finished.values() for ways in hours_full(records).values()]
+    assert any(out > 0 == back for out, back in full)
+    assert any(back > 0 == out for out, back in full)
+    assert any(out > 0 < back for out, back in full)
+
+
+def test_efficiency_is_a_share_of_something() -> None:
+    assert efficiency(30.0, 40.0, 1e6) == 0.75
+    assert efficiency(30.0, None, 1e6) is None
+    # A gain of less than a billionth of the cost is rounding.
+    assert efficiency(0.0, 0.9e-3, 1e6) is None
+    assert efficiency(1e-3, 2e-3, -1e6) == 0.5
+
+
+def written(scenario: Scenario, folder: Path) -> str:
+    """Folder of a scenario of cost curves."""
+    text = scenario.settings.model_dump(mode="json", exclude_defaults=True)
+    text["curves"] = [c.model_dump(mode="json", exclude_defaults=True) for c in scenario.curves]
+    text["interconnectors"] = [
+        line.model_dump(mode="json", exclude={"branches"}) for line in scenario.interconnectors
+    ]
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    return str(folder)
+
+
+def uses(path: str, a: str, b: str) -> bool:
+    return (a, b) in pairwise(path.split(">")) or (b, a) in pairwise(path.split(">"))
+
+
+def flows(records: RunRecords, case: str = "negotiated") -> pd.DataFrame:
+    """Flows with energy in TWh that either end sends."""
+    table = records.table("flows")
+    table = table[table["case"] == case]
+    energy = table["flow_mw"] * table["weight_h"] / 1e6
+    return table.assign(out=energy.clip(lower=0), back=-energy.clip(upper=0))
+
+
+def hours_full(records: RunRecords) -> dict[str, tuple[float, float]]:
+    """Hours in which a line carries all it can, forward and backward."""
+    table, found = flows(records), {}
+    for line in records.scenario.interconnectors:
+        own = table[table["interconnector"] == line.name]
+        out = (own["flow_mw"] > 0) & (own["flow_mw"] >= line.a_to_b_mw - 1e-3)
+        back = (own["flow_mw"] < 0) & (-own["flow_mw"] >= line.b_to_a_mw - 1e-3)
+        found[line.name] = (own["weight_h"][out].sum(), own["weight_h"][back].sum())
+    return found
+
+
+def demand(records: RunRecords) -> pd.DataFrame:
+    """Demand of every country, MW, snapshots x countries."""
+    if records.scenario.curves:
+        snapshots = records.table("flows")["snapshot"].unique()
+        return pd.DataFrame({c.country: c.demand_mw for c in records.scenario.curves}, snapshots)
+    n = pypsa.Network(str(records.network_path))
+    load = n.get_switchable_as_dense("Load", "p_set")
+    return load.T.groupby(n.loads.bus).sum().T
+
+
+def countries_from_tables(records: RunRecords) -> None:
+    prices, load = records.table("prices"), demand(records)
+    for code, told in records.summary()["countries"].items():
+        for case in ("autarky", "negotiated"):
+            own = prices[(prices["case"] == case) & (prices["country"] == code)]
+            own = own.set_index("snapshot")
+            energy = own["weight_h"] * load[code]
+            mean = (own["price_eur_per_mwh"] * energy).sum() / energy.sum()
+            assert told[f"{case}_price_eur_per_mwh"] == pytest.approx(mean, **SAME)
+            assert told["demand_twh"] == pytest.approx(energy.sum() / 1e6, **SAME)
+        arrived = (own["exchange_mw"] * own["weight_h"]).sum() / 1e6
+        assert told["net_import_twh"] == pytest.approx(arrived, **SAME)
+        saved = told["autarky_cost_eur"] - told["negotiated_cost_eur"]
+        assert told["gain_eur"] == pytest.approx(saved - told["payment_eur"], **SAME)
+        assert records.summary()["gains_eur"][code] == told["gain_eur"]
+        shares = records.table("disclosure")
+        shares = shares["share"][shares["victim"] == code]
+        known = None if shares.isna().any() else shares.max()
+        assert told["disclosed_share"] == known
+
+
+def interconnectors_from_tables(records: RunRecords) -> None:
+    table, trades = flows(records), records.table("trades")
+    told = records.summary()["interconnectors"]
+    assert list(told) == [line.name for line in records.scenario.interconnectors]
+    full = hours_full(records)
+    for line in records.scenario.interconnectors:
+        of, own = told[line.name], table[table["interconnector"] == line.name]
+        assert of["a_to_b_twh"] == pytest.approx(own["out"].sum(), **SAME)
+        assert of["b_to_a_twh"] == pytest.approx(own["back"].sum(), **SAME)
+        lost = line.loss * (own["out"].sum() + own["back"].sum())
+        assert of["losses_twh"] == pytest.approx(lost, **SAME)
+        assert (of["a_to_b_mw"], of["b_to_a_mw"]) == (line.a_to_b_mw, line.b_to_a_mw)
+        assert of["hours_at_limit"] == pytest.approx(sum(full[line.name]), **SAME)
+        over = trades[[uses(path, line.country_a, line.country_b) for path in trades["path"]]]
+        if over.empty:
+            assert of["mean_price_eur_per_mwh"] is None
+        else:
+            money = (over["energy_mwh"] * over["price_eur_per_mwh"]).sum()
+            mean = money / over["energy_mwh"].sum()
+            assert of["mean_price_eur_per_mwh"] == pytest.approx(mean, **SAME)
+
+
+def payments_from_tables(records: RunRecords) -> None:
+    """Importer pays exporter, and every country on the way its charge for what was sent."""
+    charge = {
+        frozenset((line.country_a, line.country_b)): line.wheeling_eur_per_mwh
+        for line in records.scenario.interconnectors
+    }
+    paid = dict.fromkeys(records.scenario.codes, 0.0)
+    for row in records.table("trades").itertuples():
+        path = row.path.split(">")
+        assert (path[0], path[-1]) == (row.exporter, row.importer)
+        paid[row.importer] += row.energy_mwh * row.price_eur_per_mwh
+        paid[row.exporter] -= row.energy_mwh * row.price_eur_per_mwh
+        for sender, transit in pairwise(path[:-1]):
+            paid[row.importer] += row.energy_mwh * charge[frozenset((sender, transit))]
+            paid[transit] -= row.energy_mwh * charge[frozenset((sender, transit))]
+    scale = max(map(abs, paid.values()))
+    for code, told in records.summary()["countries"].items():
+        assert told["payment_eur"] == pytest.approx(paid[code], abs=1e-9 * scale + 1e-6)
+
+
+def totals_from_tables(records: RunRecords) -> None:
+    told, steps = records.summary(), records.table("steps")
+    countries = pd.DataFrame(told["countries"]).T
+    for case in ("autarky", "negotiated"):
+        cost = countries[f"{case}_cost_eur"].sum()
+        assert told[f"{case}_cost_eur"] == pytest.approx(cost, **SAME)
+    gain = told["autarky_cost_eur"] - told["negotiated_cost_eur"]
+    assert told["gain_eur"] == pytest.approx(gain, **SAME)
+    best = told["planner_gain_eur"]
+    if told["planner_cost_eur"] is None:
+        assert best is None and told["efficiency"] is None
+    else:
+        saved = told["autarky_cost_eur"] - told["planner_cost_eur"]
+        assert best == pytest.approx(saved, **SAME)
+        if told["efficiency"] is not None:
+            assert told["efficiency"] == pytest.approx(gain / saved, **SAME)
+    assert told["steps"] == len(steps)
+    for column in ("rounds", "messages", "numbers_disclosed", "trades", "dependent_solves"):
+        assert told[column] == steps[column].sum()
+    trades = records.table("trades")
+    assert told["trades"] == len(trades.groupby(["step", "trade"]))
+    assert told["local_solves"] == steps["local_solves"].max()
+    assert told["messages"] == records.table("messages")["hops"].sum()
+    numbers = records.table("messages")["numbers_disclosed"].sum()
+    assert told["numbers_disclosed"] == numbers
+    left = told["residuals"]
+    assert left["budget_eur"] == pytest.approx(countries["payment_eur"].sum(), abs=1e-3)
+    assert left["worst_gain_eur"] == countries["gain_eur"].min()
+    table = flows(records)
+    energy = countries["net_import_twh"].sum()
+    lines = {line.name: line.loss for line in records.scenario.interconnectors}
+    lost = ((table["out"] + table["back"]) * table["interconnector"].map(lines)).sum()
+    assert energy == pytest.approx(-lost, **SAME)
+    assert abs(left["balance_mw"]) <= 1e-6
