@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from agents.desk import Desk
 from agents.limits import least_payment_eur
 from agents.mesa_import import mesa
-from agents.problem import Plan, PlanningProblem
+from agents.problem import Plan, PlanningError, PlanningProblem
 from agents.prototype_side import PrototypeSide
 from agents.side import Answerer
 from agents.strategy import Strategy, Truthful
@@ -61,8 +63,17 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         self._desk: Desk | None = None
 
     def optimise(self, ledger: PublicLedger) -> Plan:
-        """Plan at the exchange of a ledger, on the true problem."""
-        return self._valuation.plan(ledger.exchange_mw(self.country))
+        """Plan at the exchange of a ledger, on the true problem.
+
+        Raises
+        ------
+        PlanningError
+            If there is no plan, or its cost is no number.
+        """
+        plan = self._valuation.plan(ledger.exchange_mw(self.country))
+        if not math.isfinite(plan.cost_eur):
+            raise PlanningError(f"{self.country}: the plan costs {plan.cost_eur} EUR/a")
+        return plan
 
     def rest(self, ledger: PublicLedger) -> None:
         """Keep only what a resumed run can know: the exchange and the solver's basis."""

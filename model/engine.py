@@ -2,24 +2,27 @@
 
 The engine stands between the public protocol and the private agents. It routes along the graph
 only, counts what is said and disclosed, and lets a protocol see nothing but :class:`MarketView`.
+Neither protocols nor countries hold the ledger itself: what they read is a copy that follows it.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 from typing import Protocol as Typing
 
-import networkx as nx
 import numpy as np
 
 from model.disclosure import Watch
 from model.ledger import Ledger, RuleBroken
-from protocols.base import Market, Outcome, Protocol
-from protocols.messages import CLOCK, OPERATOR, Award, Body, Message
+from protocols.base import Market, Outcome, Protocol, Status
+from protocols.messages import CLOCK, OPERATOR, Award, Body, Message, Trade
+from protocols.public import PublicLedger
 
 
 class Party(Typing):
@@ -29,7 +32,7 @@ class Party(Typing):
     def solves(self) -> int:
         """Optimisations made so far."""
 
-    def answer(self, message: Message, ledger: Ledger) -> Message | None:
+    def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a message, or keep silent."""
 
 
@@ -62,7 +65,7 @@ class Tally:
 
 
 class MarketView(Market):
-    """Public view of a ledger in the making."""
+    """Public view of a ledger in the making, made from copies: writing to it changes no trade."""
 
     def __init__(
         self,
@@ -72,13 +75,17 @@ class MarketView(Market):
         step: int,
         price_cap_eur_per_mwh: float,
     ) -> None:
-        self._ledger = ledger
-        self.graph = nx.freeze(ledger.graph.copy())
+        self._ledger = ledger.apart()
+        self.graph = self._ledger.graph
         self.products = ledger.products
         self.rng = rng
         self.memory = memory
         self.step = step
         self.price_cap_eur_per_mwh = price_cap_eur_per_mwh
+
+    def follow(self, ledger: Ledger) -> None:
+        """Show what was booked."""
+        self._ledger.follow(ledger)
 
     def room_mw(self, path: tuple[str, ...]) -> np.ndarray:
         """MW of each product that can still be sent along a path."""
@@ -120,7 +127,6 @@ class Engine:
         self.workers = workers
         self.on_batch = on_batch
         self.watch = watch
-        self._operator = False
 
     def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
         """Hold one negotiation; awarded trades are booked into ``ledger``.
@@ -128,58 +134,103 @@ class Engine:
         Raises
         ------
         RuleBroken
-            If the protocol sends off the graph, or awards what the ledger refuses.
+            If the protocol breaks a rule of the market. What goes wrong within a protocol or a
+            country's strategy passes through as it is.
         """
-        tally = Tally()
-        self._operator = protocol.operator
         if self.watch is not None:
             self.watch.begin(ledger)
-        awarded = len(ledger.trades)
-        conversation = protocol.run(market)
-        replies: list[Message | None] = []
+        with ThreadPoolExecutor(max(self.workers, 1)) as pool:
+            talk = _Talk(self, protocol.operator, market, ledger, pool)
+            outcome = talk.hold(protocol)
+        _check_outcome(outcome)
+        if list(outcome.trades) != list(talk.booked.values()):
+            raise RuleBroken("award: the outcome lists other trades than were awarded")
+        _check_memory(market.memory)
+        return outcome, talk.tally
+
+
+class _Talk:
+    """One negotiation: what was said, what was booked, and what the others may read of it.
+
+    Parameters
+    ----------
+    engine : Engine
+    operator : bool
+        Whether the protocol declares a market operator.
+    market : MarketView
+        The protocol's view of the ledger.
+    ledger : Ledger
+    pool : ThreadPoolExecutor
+        In which countries think at the same time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        operator: bool,
+        market: MarketView,
+        ledger: Ledger,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.tally = Tally()
+        self.booked: dict[int, Trade] = {}
+        self._engine = engine
+        self._operator = operator
+        self._market = market
+        self._ledger = ledger
+        self._shown = ledger.apart()
+        self._pool = pool
+
+    def hold(self, protocol: Protocol) -> Outcome:
+        conversation = protocol.run(self._market)
         try:
             batch = next(conversation)
             while True:
-                replies = self._deliver(batch, ledger, tally)
-                if self.on_batch is not None:
-                    self.on_batch(tally)
+                replies = self._deliver(batch)
+                if self._engine.on_batch is not None:
+                    self._engine.on_batch(self.tally)
                 batch = conversation.send(replies)
         except StopIteration as stop:
             outcome: Outcome = stop.value
-        if list(outcome.trades) != ledger.trades[awarded:]:
-            raise RuleBroken("award: the outcome lists other trades than were awarded")
-        return outcome, tally
+        return outcome
 
-    def _deliver(self, batch: list[Message], ledger: Ledger, tally: Tally) -> list[Message | None]:
+    def _deliver(self, batch: list[Message]) -> list[Message | None]:
+        parties = self._engine.parties
         for message in batch:
-            self._check_channel(message, ledger.graph)
-            self._take_in(message, None, ledger, tally)
-        self._book_awards(batch, ledger)
-        before = {c: party.solves for c, party in self.parties.items()}
-        replies = self._ask(batch, ledger)
-        tally.dependent_solves += max(
-            (party.solves - before[c] for c, party in self.parties.items()), default=0
+            self._check_channel(message)
+            self._take_in(message, None)
+        self._book_awards(batch)
+        before = {c: party.solves for c, party in parties.items()}
+        replies = self._ask(batch)
+        self.tally.dependent_solves += max(
+            (party.solves - before[c] for c, party in parties.items()), default=0
         )
         for question, reply in zip(batch, replies, strict=True):
             if reply is not None:
-                self._check_channel(reply, ledger.graph)
-                self._take_in(reply, question.body, ledger, tally)
+                self._check_channel(reply)
+                if reply.sender != question.receiver:
+                    raise RuleBroken(
+                        f"channel: {question.receiver} answered in the name of {reply.sender}"
+                    )
+                self._take_in(reply, question.body)
         return replies
 
-    def _take_in(
-        self, message: Message, question: Body | None, ledger: Ledger, tally: Tally
-    ) -> None:
-        if tally.add(message) and self.watch is not None:
-            self.watch.hear(message, question, ledger)
+    def _take_in(self, message: Message, question: Body | None) -> None:
+        if self.tally.add(message) and self._engine.watch is not None:
+            self._engine.watch.hear(message, question, self._shown)
 
-    def _book_awards(self, batch: list[Message], ledger: Ledger) -> None:
-        booked: set[int] = set()
+    def _book_awards(self, batch: list[Message]) -> None:
+        """Book what is awarded, each trade once, however often and to whomever it is told."""
         for message in batch:
-            if isinstance(message.body, Award) and id(message.body.trade) not in booked:
-                booked.add(id(message.body.trade))
-                ledger.book(message.body.trade)
+            if isinstance(message.body, Award):
+                trade = message.body.trade
+                if id(trade) not in self.booked:
+                    self._ledger.book(trade)
+                    self.booked[id(trade)] = trade
+                    self._market.follow(self._ledger)
+                    self._shown.follow(self._ledger)
 
-    def _ask(self, batch: list[Message], ledger: Ledger) -> list[Message | None]:
+    def _ask(self, batch: list[Message]) -> list[Message | None]:
         queues: dict[str, list[int]] = {}
         for position, message in enumerate(batch):
             if message.receiver == OPERATOR:
@@ -188,33 +239,62 @@ class Engine:
         replies: list[Message | None] = [None] * len(batch)
 
         def serve(country: str) -> None:
+            party = self._engine.parties[country]
             for position in queues[country]:
-                replies[position] = self.parties[country].answer(batch[position], ledger)
+                replies[position] = party.answer(batch[position], self._shown)
 
-        if self.workers <= 1 or len(queues) <= 1:
+        if self._engine.workers <= 1 or len(queues) <= 1:
             for country in queues:
                 serve(country)
         else:
-            with ThreadPoolExecutor(self.workers) as pool:
-                list(pool.map(serve, queues))
+            list(self._pool.map(serve, queues))
         return replies
 
-    def _check_channel(self, message: Message, graph: nx.Graph) -> None:
-        if message.sender == CLOCK:
-            if message.body.private_numbers():
-                raise RuleBroken("channel: the clock has nothing private to say")
-            return
+    def _check_channel(self, message: Message) -> None:
+        graph = self._ledger.graph
         if OPERATOR in (message.sender, message.receiver):
             if not self._operator:
                 raise RuleBroken(
                     f"channel: {message.sender} wrote to {message.receiver}, but the protocol "
                     "declares no operator"
                 )
-            return
-        hops = (message.sender, *message.via, message.receiver)
-        for here, there in pairwise(hops):
-            if not graph.has_edge(here, there):
-                raise RuleBroken(
-                    f"channel: {message.sender} wrote to {message.receiver} over {here}-{there}, "
-                    "which are not neighbours"
-                )
+        elif message.sender == CLOCK:
+            if message.receiver not in graph:
+                raise RuleBroken(f"channel: the clock called {message.receiver}, who is no country")
+        else:
+            for here, there in pairwise((message.sender, *message.via, message.receiver)):
+                if not graph.has_edge(here, there):
+                    raise RuleBroken(
+                        f"channel: {message.sender} wrote to {message.receiver} over "
+                        f"{here}-{there}, which are not neighbours"
+                    )
+        if message.sender == CLOCK and message.body.private_numbers():
+            raise RuleBroken("channel: the clock has nothing private to say")
+
+
+def _check_outcome(outcome: Outcome) -> None:
+    """Refuse an end that is none of the typed ones, and a bound that is no number."""
+    if not isinstance(outcome, Outcome):
+        raise RuleBroken("outcome: the protocol ended without an Outcome")
+    statuses = get_args(Status)
+    if outcome.status is not None and outcome.status not in statuses:
+        raise RuleBroken(
+            f"outcome: '{outcome.status}' is no status; give None or one of {', '.join(statuses)}"
+        )
+    bound = outcome.lower_bound_eur
+    if bound is not None and not math.isfinite(bound):
+        raise RuleBroken(f"outcome: a lower bound of {bound} EUR is no bound")
+
+
+def _check_memory(memory: dict[str, Any]) -> None:
+    """Refuse notes that a resumed run would not find as they were left."""
+    if not isinstance(memory, dict):
+        raise RuleBroken("memory: the protocol's notes are a dictionary")
+    try:
+        same = json.loads(json.dumps(memory, allow_nan=False)) == memory
+    except (TypeError, ValueError) as error:
+        raise RuleBroken(f"memory: only plain JSON values outlive a step; {error}") from None
+    if not same:
+        raise RuleBroken(
+            "memory: only plain JSON values outlive a step; tuples and keys that are no text do not"
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -72,6 +74,31 @@ def _land(graph: nx.Graph, line: Interconnector) -> None:
         if landing not in ports:
             ports.append(landing)
         edge["port"][country] = ports.index(landing)
+
+
+def read_only(graph: nx.Graph) -> nx.Graph:
+    """A copy of a graph that nobody can change, down to the values in its attributes.
+
+    Nodes, edges and attributes refuse to be written; dictionaries, lists and arrays in them are
+    read-only copies, so that nothing leads back to the graph that was copied.
+    """
+    copied = graph.copy()
+    for node, data in copied.nodes(data=True):
+        copied._node[node] = _unchangeable(data)
+    for a, b, data in list(copied.edges(data=True)):
+        copied._adj[a][b] = copied._adj[b][a] = _unchangeable(data)
+    return nx.freeze(copied)
+
+
+def _unchangeable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _unchangeable(inner) for key, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(_unchangeable(inner) for inner in value)
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+    return value
 
 
 def strands(graph: nx.Graph, sender: str, receiver: str) -> Iterator[Strand]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import networkx as nx
@@ -13,6 +14,7 @@ from model.graph import (
     flow_delivering,
     flow_sending,
     path_edges,
+    read_only,
     received_mw,
     sent_mw,
 )
@@ -25,7 +27,10 @@ FLOW_TOLERANCE_MW = 1e-6
 
 
 class RuleBroken(RuntimeError):
-    """A protocol's outcome breaks a rule of the market; names rule, trade and amount."""
+    """A protocol's outcome breaks a rule of the market; names rule, trade and amount.
+
+    Rules are written so that what is no number breaks them: ``if not x <= limit``.
+    """
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Ledger:
         self.products = products
         snapshots = products.shape.shape[1]
         self.flows_mw: dict[str, np.ndarray] = {
-            data["name"]: np.zeros(snapshots) for _, _, data in graph.edges(data=True)
+            data["name"]: _kept(np.zeros(snapshots)) for _, _, data in graph.edges(data=True)
         }
         self.trades: list[Trade] = []
         self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
@@ -82,6 +87,21 @@ class Ledger:
         other._exchange_mw = dict(self._exchange_mw)
         return other
 
+    def apart(self) -> Ledger:
+        """A copy to read from; what its readers do to it or to its graph changes nothing here."""
+        other = self.copy()
+        other.graph = read_only(self.graph)
+        return other
+
+    def follow(self, other: Ledger) -> None:
+        """Show the flows of another ledger of the same market."""
+        self.flows_mw = dict(other.flows_mw)
+
+    def take_up(self, flows_mw: Mapping[str, np.ndarray], payments_eur: dict[str, float]) -> None:
+        """Stand where a recorded ledger stood; its trades stay in the records."""
+        self.flows_mw = {name: _kept(flows_mw[name].copy()) for name in self.flows_mw}
+        self.payments_eur = dict(payments_eur)
+
     def flow_mw(self, sender: str, receiver: str) -> np.ndarray:
         """Net flow from sender to receiver, MW per snapshot."""
         flow = self.flows_mw[self.graph.edges[sender, receiver]["name"]]
@@ -96,8 +116,7 @@ class Ledger:
         flows = [self.flows_mw[line["name"]] for line in self.graph[country].values()]
         of, exchange = self._exchange_mw.get(country, ([], None))
         if exchange is None or any(new is not old for new, old in zip(flows, of, strict=True)):
-            exchange = self._add_up_mw(country)
-            exchange.setflags(write=False)
+            exchange = _kept(self._add_up_mw(country))
             self._exchange_mw[country] = flows, exchange
         return exchange
 
@@ -188,37 +207,47 @@ class Ledger:
         Raises
         ------
         RuleBroken
-            If the path does not exist, a quantity is negative or a limit would be exceeded; the
-            ledger is then unchanged.
+            If the path does not exist, a quantity or the price is no number, a quantity is
+            negative or a limit would be exceeded; the ledger is then unchanged.
         """
         self._check_path(trade)
+        self._check_amounts(trade)
         effect = self.effect(trade.path, np.asarray(trade.mw))
         for (sender, receiver), flow in effect.flow_mw.items():
             excess = float((flow - self.graph.edges[sender, receiver]["capacity_mw"][sender]).max())
-            if excess > FLOW_TOLERANCE_MW:
+            if not excess <= FLOW_TOLERANCE_MW:
                 raise RuleBroken(
                     f"capacity: trade {trade.name} exceeds {sender}>{receiver} by {excess:.6g} MW"
                 )
+        transfers = self.transfers_eur(trade)
+        _check_finite(transfers, f"price: trade {trade.name}")
         for (sender, receiver), flow in effect.flow_mw.items():
             name = self.graph.edges[sender, receiver]["name"]
-            self.flows_mw[name] = flow if sender < receiver else -flow
-        for country, amount in self.transfers_eur(trade).items():
+            self.flows_mw[name] = _kept(flow if sender < receiver else -flow)
+        for country, amount in transfers.items():
             self.payments_eur[country] += amount
         self.trades.append(trade)
 
     def transfer(self, amounts_eur: Mapping[str, float]) -> None:
-        """Enter side payments, EUR paid by each country; they must sum to zero."""
+        """Enter side payments, EUR paid by each country; they must sum to zero.
+
+        Raises
+        ------
+        RuleBroken
+            If they do not, or an amount is no number; the ledger is then unchanged.
+        """
+        _check_finite(amounts_eur, "budget: a transfer")
         total = sum(amounts_eur.values())
-        if abs(total) > 1e-6 * max(1.0, *(abs(a) for a in amounts_eur.values())):
+        if not abs(total) <= 1e-6 * _scale(amounts_eur.values()):
             raise RuleBroken(f"budget: transfers sum to {total:.6g} EUR")
         for country, amount in amounts_eur.items():
             self.payments_eur[country] += amount
 
     def check_budget(self) -> None:
         """Payments sum to zero."""
+        _check_finite(self.payments_eur, "budget: the payments")
         total = sum(self.payments_eur.values())
-        scale = max(1.0, *(abs(p) for p in self.payments_eur.values()))
-        if abs(total) > 1e-9 * scale:
+        if not abs(total) <= 1e-9 * _scale(self.payments_eur.values()):
             raise RuleBroken(f"budget: payments sum to {total:.6g} EUR")
 
     def check_balance(self) -> None:
@@ -226,20 +255,53 @@ class Ledger:
         total = sum(self.net_import_mw(c) for c in self.graph.nodes)
         for a, b, data in self.graph.edges(data=True):
             total = total + data["loss"] * np.abs(self.flow_mw(a, b))
-        scale = max(1.0, *(float(np.abs(f).max()) for f in self.flows_mw.values()), 1.0)
+        scale = _scale(float(np.abs(f).max()) for f in self.flows_mw.values())
         worst = float(np.abs(total).max())
-        if worst > 1e-9 * scale:
+        if not worst <= 1e-9 * scale < math.inf:
             raise RuleBroken(f"balance: {worst:.6g} MW appear from nowhere")
 
     def _check_path(self, trade: Trade) -> None:
         path = trade.path
-        if (path[0], path[-1]) != (trade.exporter, trade.importer) or len(set(path)) < len(path):
+        ends = (trade.exporter, trade.importer)
+        if len(path) < 2 or (path[0], path[-1]) != ends or len(set(path)) < len(path):
             raise RuleBroken(f"path: {trade.name} does not lead from exporter to importer")
         for sender, receiver in path_edges(path):
             if not self.graph.has_edge(sender, receiver):
                 raise RuleBroken(f"path: {trade.name}: no interconnector {sender}-{receiver}")
         if not is_neutral(self.graph, path):
             raise RuleBroken(f"path: {trade.name} would use the grid of a transit country")
-        least = min(trade.mw, default=0.0)
-        if least < 0:
+
+    def _check_amounts(self, trade: Trade) -> None:
+        # A tuple, because whoever made a list could change it when the trade is booked.
+        if not isinstance(trade.mw, tuple) or len(trade.mw) != len(self.products):
+            raise RuleBroken(
+                f"quantity: trade {trade.name} needs a tuple of {len(self.products)} amounts, one "
+                "a product"
+            )
+        amounts = np.asarray(trade.mw, dtype=float)
+        if amounts.ndim != 1 or not np.isfinite(amounts).all():
+            raise RuleBroken(f"quantity: trade {trade.name} has an amount that is no number of MW")
+        least = float(amounts.min(initial=0.0))
+        if not least >= 0:
             raise RuleBroken(f"quantity: trade {trade.name} has a negative amount, {least:.6g} MW")
+        if not math.isfinite(trade.price_eur_per_mwh):
+            raise RuleBroken(
+                f"price: trade {trade.name} has a price of {trade.price_eur_per_mwh} EUR/MWh"
+            )
+
+
+def _kept(array: np.ndarray) -> np.ndarray:
+    """An array that stays as it is."""
+    array.setflags(write=False)
+    return array
+
+
+def _check_finite(amounts_eur: Mapping[str, float], what: str) -> None:
+    for country, amount in amounts_eur.items():
+        if not math.isfinite(amount):
+            raise RuleBroken(f"{what} would make {country} pay {amount} EUR")
+
+
+def _scale(values: Iterable[float]) -> float:
+    """Size of the largest value, at least one: rounding is a share of it."""
+    return max(1.0, *(abs(value) for value in values), 1.0)

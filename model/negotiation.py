@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -181,7 +182,8 @@ class NegotiationModel(mesa.Model):
 
         pending = self.ledger.copy()
         rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
-        market = MarketView(pending, rng, self.memory, number, self._price_cap)
+        memory = copy.deepcopy(self.memory)
+        market = MarketView(pending, rng, memory, number, self._price_cap)
         outcome, tally = self._engine.run(self.protocol, market, pending)
 
         chain.open()
@@ -189,7 +191,7 @@ class NegotiationModel(mesa.Model):
         costs = self._settle(pending, before)
         chain.close()
         tally.dependent_solves += chain.length
-        self.ledger = pending
+        self.ledger, self.memory = pending, market.memory
         self.costs_eur = costs
         self.status, self.note = self._verdict(outcome), outcome.note
         self.last = StepRecord(
@@ -229,8 +231,8 @@ class NegotiationModel(mesa.Model):
 
     def restore(self, arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> None:
         """Take up a recorded :meth:`state`; trades of earlier steps stay in the records."""
-        self.ledger.flows_mw = {name: arrays[f"flow/{name}"] for name in self.ledger.flows_mw}
-        self.ledger.payments_eur = dict(plain["payments_eur"])
+        flows = {name: arrays[f"flow/{name}"] for name in self.ledger.flows_mw}
+        self.ledger.take_up(flows, plain["payments_eur"])
         self.memory = plain["memory"]
         self.autarky_eur, self.costs_eur = plain["autarky_eur"], plain["costs_eur"]
         self.steps = int(plain["steps"])
@@ -258,7 +260,7 @@ class NegotiationModel(mesa.Model):
                     continue  # what it loses by its own lie is no fault of the protocol
                 paid = pending.payments_eur[c] - self.ledger.payments_eur[c]
                 loss = cost + paid - before[c]
-                if loss > COST_TOLERANCE * abs(before[c]) + COST_FLOOR_EUR:
+                if not loss <= COST_TOLERANCE * abs(before[c]) + COST_FLOOR_EUR:
                     raise RuleBroken(
                         f"no loss: {c} is {loss:.6g} EUR worse off after step {self.steps - 1}"
                     )

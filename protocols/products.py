@@ -22,12 +22,19 @@ class Products:
         MW delivered in each snapshot per MW of contract.
     weights_h : ndarray, shape (snapshots,)
         Hours each snapshot stands for.
+
+    Both arrays become read-only.
     """
 
     names: tuple[str, ...]
     slices: tuple[str, ...]
     shape: np.ndarray
     weights_h: np.ndarray
+
+    def __post_init__(self) -> None:
+        # Everyone reads the same arrays, protocols too.
+        self.shape.setflags(write=False)
+        self.weights_h.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,4 +95,4 @@ def make_products(
     shape = np.zeros((len(names), len(weights_h)))
     shape[[position[label] for label in labels], np.arange(len(weights_h))] = 1.0
     slices = tuple(name.split("/", 1)[0] for name in names)
-    return Products(names, slices, shape, np.asarray(weights_h, dtype=float))
+    return Products(names, slices, shape, np.array(weights_h, dtype=float))
