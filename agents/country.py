@@ -17,6 +17,7 @@ from agents.valuation import MarginalCosts, Valuation
 from protocols.base import Protocol
 from protocols.messages import Leg, Message
 from protocols.offer_messages import Reservation, ReservationCall
+from protocols.plugins import PluginError
 from protocols.products import Products
 from protocols.public import PublicLedger
 
@@ -37,6 +38,11 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
     products : Products
     strategy : Strategy, optional
         What the country makes of the truth when it answers; the truth by default.
+
+    Raises
+    ------
+    PluginError
+        If the strategy cannot report a problem.
     """
 
     def __init__(
@@ -55,12 +61,23 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         self._products = products
         self._strategy = strategy or Truthful()
         self._valuation = Valuation(problem, products)
-        reported = self._strategy.report(problem)
+        reported = self._reported(problem)
         # Truth told is truth known: one valuation, so that plans are remembered once.
         self._told = self._valuation if reported is problem else Valuation(reported, products)
         # A resumed run makes its strategies again; what that takes is not counted twice.
         self._solves_before = problem.solves
         self._desk: Desk | None = None
+
+    def _reported(self, problem: PlanningProblem) -> PlanningProblem:
+        try:
+            return self._strategy.report(problem)
+        except PlanningError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"strategy {type(self._strategy).__name__} of {self.country}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def optimise(self, ledger: PublicLedger) -> Plan:
         """Plan at the exchange of a ledger, on the true problem.

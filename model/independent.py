@@ -8,15 +8,18 @@ where they no longer pay (:mod:`model.reconciliation`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pypsa
 
 from agents.policy import Policy, PolicyInForce
+from agents.problem import PlanningError
 from model import tables
+from model.ending import end_of
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
@@ -62,12 +65,19 @@ def negotiate_slices(
     year = _Year(records, reporter)
     for name in names:
         if name not in year.ended:
-            year.negotiate(name, _slice_model(world, name, options), options.max_steps)
+            year.negotiate(name, partial(_slice_model, world, name, options), options.max_steps)
     reporter.phase("reconciling the slices with one fleet")
     missed = {name: end for name, end in year.ended.items() if end[0] != "agreed"}
     status = next((status for status, _ in missed.values()), "agreed")
     notes = [f"{name}: {' '.join(filter(None, end))}" for name, end in missed.items()]
-    return reconcile(world, agreed_trades(records, world.products), status, "; ".join(notes))
+    trades = agreed_trades(records, world.products)
+    try:
+        return reconcile(world, trades, status, "; ".join(notes))
+    except Exception as error:  # the slices are recorded; the year must end in a status as well
+        status, why = end_of(error)
+        reporter.warn(why)
+        notes.append(f"no slice's trades are carried out, because they were not reconciled: {why}")
+        return Ledger(world.graph, world.products), status, "; ".join(notes)
 
 
 def agreed_trades(records: RunRecords, products: Products) -> dict[str, list[Trade]]:
@@ -113,11 +123,17 @@ class _Year:
         self._steps, self._solves = int(state["steps"]), int(state["solves"])
         self._begun: dict[str, Any] | None = state["model"]
 
-    def negotiate(self, name: str, model: NegotiationModel, most_steps: int) -> None:
-        """Negotiate one slice to its end."""
-        if self._begun is None:
-            model.plan_alone()
-        else:
+    def negotiate(self, name: str, made: Callable[[], NegotiationModel], most_steps: int) -> None:
+        """Negotiate one slice to its end; one that nobody can plan alone is over at once."""
+        try:
+            model = made()
+            if self._begun is None:
+                model.plan_alone()
+        except PlanningError as error:
+            self.ended[name] = end_of(error)
+            self._reporter.warn(f"{name}: {error}")
+            return
+        if self._begun is not None:
             model.restore(dict(self._arrays), self._begun)
             self._begun = None
         self.ended[name] = take_steps(model, most_steps, self._keep, self._reporter)

@@ -59,6 +59,16 @@ class StepRecord:
     mc_export: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a negotiation stands between two steps; nothing in it is changed by a step."""
+
+    ledger: Ledger
+    memory: dict[str, Any]
+    costs_eur: dict[str, float]
+    lower_bound_eur: float | None
+
+
 class NegotiationModel(mesa.Model):
     """Schedules the country agents; one step is optimise, value, negotiate, settle.
 
@@ -200,6 +210,15 @@ class NegotiationModel(mesa.Model):
         self._rest()
         self.running = self.status == "running"
         self.datacollector.collect(self)
+
+    def standing(self) -> Standing:
+        """Where the countries stand now."""
+        return Standing(self.ledger, self.memory, self.costs_eur, self.lower_bound_eur)
+
+    def fall_back(self, standing: Standing) -> None:
+        """Undo what a step that broke off has agreed."""
+        self.ledger, self.memory = standing.ledger, standing.memory
+        self.costs_eur, self.lower_bound_eur = standing.costs_eur, standing.lower_bound_eur
 
     def _plan_alone(self, agent: CountryAgent) -> Plan:
         plan = agent.optimise(self.ledger)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agents.strategy import Strategy, make_strategy
 from model.graph import interconnection_graph
 from model.options import RunOptions
-from model.settlement import SETTLEMENTS
+from model.settlement import make_settlement
 from protocols.base import Protocol
 from protocols.landing import port_count
 from protocols.registry import make_protocol, protocol_class
@@ -72,7 +72,7 @@ def check_rules(options: RunOptions, scenario: Scenario) -> None:
             f"--protocol {options.protocol} is not made for countries whose interconnectors land "
             f"at several places ({', '.join(several)}); choose bilateral_bids or consensus_admm"
         )
-    settlement = SETTLEMENTS.load(options.settlement)
+    settlement = make_settlement(options.settlement)
     if scenario.settings.kind == "network" and settlement.values_coalitions:
         raise ScenarioError(
             f"--settlement {options.settlement} values coalitions, which is not made for "

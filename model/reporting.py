@@ -17,5 +17,8 @@ class Reporter:
     def step(self, summary: dict[str, Any]) -> None:
         """A negotiation step ended; ``summary`` is its row of the ``steps`` table."""
 
+    def failed(self, error: Exception) -> None:
+        """A negotiation ended in an error that is not of the model's own; a warning was given."""
+
     def warn(self, text: str) -> None:
         """Something the user should know."""

@@ -26,10 +26,11 @@ from model.planner import planner
 from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
-from model.settlement import SETTLEMENTS, Settled, settle
+from model.settlement import Settled, settle_or_say
 from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
+from protocols.plugins import PluginError
 from pypsa_earth.results import in_words, write_results
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry
@@ -63,7 +64,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
     records = RunRecords.create(options, scenario)
     try:
         return _Run(records, reporter or Reporter()).carry_out()
-    except (PlanningError, ScenarioError):
+    except (PlanningError, PluginError, ScenarioError):
         if not records.steps:  # nothing was negotiated, so nothing is worth keeping
             shutil.rmtree(records.path)
         raise
@@ -188,7 +189,9 @@ class _Run:
         with self._timed("records"):
             plans = self._write_cases(world, ledger, exchanges, flows)
             case = Settled(world, ledger, plans["autarky"], plans["negotiated"])
-            settle(SETTLEMENTS.load(self.options.settlement)(), case)
+            unsettled = settle_or_say(self.options.settlement, case)
+            if unsettled:
+                status, note = "failed", "; ".join(filter(None, [note, unsettled]))
             result = Result(
                 ledger,
                 plans["autarky"],

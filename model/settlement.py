@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from model.ledger import Ledger
+from model.ending import end_of
+from model.graph import read_only
+from model.ledger import Ledger, RuleBroken
 from protocols.landing import port_of
-from protocols.plugins import Family
+from protocols.plugins import Family, PluginError
 
 if TYPE_CHECKING:
     from agents.problem import Plan
@@ -132,14 +134,45 @@ class EqualSplit(Settlement):
 SETTLEMENTS = Family("dman_cep.settlements", "settlement", Settlement)
 
 
+def make_settlement(name: str) -> Settlement:
+    """Make a settlement rule by name.
+
+    Raises
+    ------
+    PluginError
+        If there is none of that name, or it cannot be made without parameters.
+    """
+    kind = SETTLEMENTS.load(name)
+    try:
+        made: Settlement = kind()
+    except Exception as error:
+        raise PluginError(f"settlement {name} cannot be made: {end_of(error)[1]}") from error
+    return made
+
+
 def settle(rule: Settlement, case: Settled) -> None:
-    """Turn the ledger's payments into those of a rule.
+    """Turn the ledger's payments into those of a rule, which reads copies of ledger and graph.
 
     Raises
     ------
     RuleBroken
-        If the rule's payments do not sum to zero.
+        If the rule leaves out a country or names another one, or its payments are no numbers or do
+        not sum to zero; the ledger is then unchanged. What goes wrong within the rule passes
+        through as it is.
     """
-    due = rule.payments_eur(case)
+    world = replace(case.world, graph=read_only(case.world.graph))
+    due = rule.payments_eur(replace(case, world=world, ledger=case.ledger.apart()))
     paid = case.ledger.payments_eur
+    odd = sorted(set(due) ^ set(paid))
+    if odd:
+        raise RuleBroken(f"budget: a settlement is due of every country and no other: {odd[0]}")
     case.ledger.transfer({country: due[country] - paid[country] for country in paid})
+
+
+def settle_or_say(name: str, case: Settled) -> str:
+    """Settle by a rule, or say in one line why it cannot; the payments then stay as agreed."""
+    try:
+        settle(make_settlement(name), case)
+    except Exception as error:  # a plug-in's mistake must not lose what was negotiated
+        return f"settlement {name}, so payments are as agreed: {end_of(error)[1]}"
+    return ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.problem import PlanningError
+from model.ending import end_of
 from model.ledger import RuleBroken
-from model.negotiation import NegotiationModel
+from model.negotiation import NegotiationModel, Standing
 from model.reporting import Reporter
 
 
@@ -16,7 +17,10 @@ def take_steps(
     keep: Callable[[NegotiationModel], None],
     reporter: Reporter,
 ) -> tuple[str, str]:
-    """Step until the rules say that it is over, steps run out or a rule is broken.
+    """Step until the rules say that it is over, steps run out or something goes wrong.
+
+    Whatever goes wrong in a step, in the protocol, a strategy or a solver, ends the negotiation in
+    a status. The model then stands where the last step that was kept has left it.
 
     Parameters
     ----------
@@ -32,15 +36,37 @@ def take_steps(
     -------
     str, str
         Final status and a note that explains it.
+
+    Raises
+    ------
+    OSError
+        If a step cannot be written down, which is no end of the negotiation: it can be resumed.
     """
     while model.status == "running" and model.steps < most_steps:
+        standing = model.standing()
         try:
             model.step()
-        except (PlanningError, RuleBroken) as error:
-            reporter.warn(str(error))
-            return "infeasible" if isinstance(error, PlanningError) else "failed", str(error)
-        keep(model)
+        except Exception as error:
+            return _ended(model, standing, error, reporter)
+        try:
+            keep(model)
+        except OSError:
+            raise
+        except Exception as error:  # what was said or agreed cannot be written down
+            return _ended(model, standing, error, reporter)
     if model.status == "running":
         note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
         return "capped", note
     return model.status, model.note
+
+
+def _ended(
+    model: NegotiationModel, standing: Standing, error: Exception, reporter: Reporter
+) -> tuple[str, str]:
+    """End a negotiation where its last whole step has left it."""
+    model.fall_back(standing)
+    status, note = end_of(error)
+    reporter.warn(note)
+    if not isinstance(error, PlanningError | RuleBroken):
+        reporter.failed(error)
+    return status, note

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from agents.problem import Plan, PlanningError
+from model.ending import end_of
 from model.experiments.fairness import Fairness
 from model.experiments.grid import Case
 from model.experiments.tables import BROKEN
@@ -25,7 +26,7 @@ from model.negotiation import NegotiationModel
 from model.planner import planner
 from model.players import chosen_protocol, profile_strategies
 from model.reporting import Reporter
-from model.settlement import SETTLEMENTS, Settled, settle
+from model.settlement import Settled, make_settlement, settle
 from model.stepping import take_steps
 from model.summary import efficiency
 from model.world import World, build_world, chosen_scenario
@@ -79,19 +80,16 @@ class Bench:
         """Negotiate a case; whatever goes wrong becomes its status and reason."""
         try:
             return self._measure(case)
-        except PlanningError as error:
-            return broken("infeasible", str(error))
-        except RuleBroken as error:
-            return broken("failed", str(error))
+        except (PlanningError, RuleBroken) as error:
+            return broken(*end_of(error))
         except Exception as error:  # a plug-in's mistake must not stop the others
-            trace = "".join(traceback.format_exception(error))
-            return broken("failed", f"{type(error).__name__}: {error}", trace)
+            return broken(*end_of(error), "".join(traceback.format_exception(error)))
 
     def _measure(self, case: Case) -> Measured:
         start = self._started(case)
         done = self._negotiated(case, start)
         if done.status in BROKEN:
-            return broken(done.status, done.note)
+            return broken(done.status, done.note, done.trace)
         ledger = done.settled(case.options.settlement)
         countries = _countries(done.model, ledger)
         gains = None
@@ -177,6 +175,8 @@ class Negotiated:
     world : World
     status, note : str
     steps, timings : list of dict
+    trace : str
+        Where the program or a plug-in failed; empty otherwise.
     """
 
     model: NegotiationModel
@@ -185,13 +185,14 @@ class Negotiated:
     note: str
     steps: list[dict[str, Any]]
     timings: list[dict[str, Any]]
+    trace: str
 
     def settled(self, settlement: str) -> Ledger:
         """Ledger with the payments of a rule."""
         ledger = self.model.ledger.copy()
         if settlement != "pay_as_agreed":
             case = Settled(self.world, ledger, *self._plans)
-            settle(SETTLEMENTS.load(settlement)(), case)
+            settle(make_settlement(settlement), case)
         return ledger
 
     @cached_property
@@ -229,9 +230,19 @@ def negotiate(case: Case, start: Start) -> Negotiated:
         seconds = time.perf_counter() - begun_s
         timings.append({"step": model.last.step, "seconds": seconds})
 
-    status, note = take_steps(model, case.options.max_steps, keep, Reporter())
+    trouble = _Trouble()
+    status, note = take_steps(model, case.options.max_steps, keep, trouble)
     timings.append({"step": None, "seconds": time.perf_counter() - begun_s})
-    return Negotiated(model, start.world, status, note, steps, timings)
+    return Negotiated(model, start.world, status, note, steps, timings, trouble.trace)
+
+
+class _Trouble(Reporter):
+    """Remembers where a negotiation failed."""
+
+    trace = ""
+
+    def failed(self, error: Exception) -> None:
+        self.trace = "".join(traceback.format_exception(error))
 
 
 def broken(status: str, reason: str, trace: str = "") -> Measured:
