@@ -258,8 +258,9 @@ class Watch:
     def _of(self, observer: str, victim: str) -> Knowledge:
         if (observer, victim) not in self.known:
             lines = [self.graph.edges[victim, n] for n in self.graph.neighbors(victim)]
-            out = sum(line["capacity_mw"][victim] for line in lines)
-            into = sum(sum(line["capacity_mw"].values()) for line in lines) - out
+            limits = [{c: np.max(mw) for c, mw in line["capacity_mw"].items()} for line in lines]
+            out = sum(line[victim] for line in limits)
+            into = sum(sum(line.values()) for line in limits) - out
             band = Band(len(self.products), max(out, into), self.price_cap_eur_per_mwh)
             self.known[observer, victim] = Knowledge(band)
         return self.known[observer, victim]

@@ -38,7 +38,8 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
     """Countries and interconnectors as a networkx graph.
 
     Nodes carry ``name``, ``latitude``, ``longitude``. Edges carry ``name``, ``loss``,
-    ``wheeling_eur_per_mwh`` and ``capacity_mw``, a dict from the sending country to MW.
+    ``wheeling_eur_per_mwh`` and ``capacity_mw``, a dict from the sending country to MW: a number,
+    or an array where it varies over the snapshots (see :func:`limit_over_time`).
     Nodes and edges stand in the scenario's order. Where interconnectors consist of branches,
     edges also carry ``branches`` and ``port``, a dict from country to the number of the port they
     land at; nodes carry ``ports``, the share of every bus by port.
@@ -58,6 +59,29 @@ def interconnection_graph(scenario: Scenario) -> nx.Graph:
         if line.branches:
             _land(graph, line)
     return graph
+
+
+def limit_over_time(graph: nx.Graph, sender: str, receiver: str, limit_mw: np.ndarray) -> None:
+    """Let the limit of an interconnector follow its branches' over time, in one direction.
+
+    Parameters
+    ----------
+    graph : networkx.Graph
+        Changed: ``capacity_mw`` of the sender becomes an array where the limit varies.
+    sender, receiver : str
+    limit_mw : ndarray, shape (snapshots,)
+        Its largest counts as the limit that the graph has, so that one that was changed by the
+        user varies alike.
+    """
+    largest = float(limit_mw.max(initial=0.0))
+    if largest > 0 and float(limit_mw.min()) < largest:
+        capacity = graph.edges[sender, receiver]["capacity_mw"]
+        capacity[sender] = capacity[sender] * (limit_mw / largest)
+
+
+def largest_mw(capacity_mw: Mapping[str, float | np.ndarray]) -> float:
+    """Largest limit of an interconnector, either way and at any time, MW."""
+    return max(float(np.max(mw)) for mw in capacity_mw.values())
 
 
 def _land(graph: nx.Graph, line: Interconnector) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pypsa
 
 from agents.hot_model import muted
@@ -49,9 +50,17 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
             bus0=[strand.bus0 for strand, _, _ in ways],
             bus1=[strand.bus1 for strand, _, _ in ways],
             carrier=TRADE,
-            p_nom=[p_nom_mw for _, p_nom_mw, _ in ways],
+            p_nom=[float(np.max(limit_mw)) for _, limit_mw, _ in ways],
             efficiency=[efficiency for _, _, efficiency in ways],
         )
+    varying = {
+        strand.name: limit_mw / limit_mw.max()
+        for strand, limit_mw, _ in ways
+        if np.ndim(limit_mw) and limit_mw.max() > 0
+    }
+    if varying:
+        limits = pd.DataFrame(varying, index=joint.snapshots)
+        joint.links_t.p_max_pu = pd.concat([joint.links_t.p_max_pu, limits], axis=1)
     return joint
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from model.graph import (
     flow_delivering,
     flow_sending,
+    largest_mw,
     path_edges,
     read_only,
     received_mw,
@@ -158,7 +159,7 @@ class Ledger:
     def capacity_mw(self, path: tuple[str, ...]) -> float:
         """Largest limit of the path's interconnectors, either way, MW."""
         edges = (self.graph.edges[edge] for edge in path_edges(path))
-        return max(mw for edge in edges for mw in edge["capacity_mw"].values())
+        return max(largest_mw(edge["capacity_mw"]) for edge in edges)
 
     def effect(self, path: tuple[str, ...], mw: np.ndarray) -> Effect:
         """What sending ``mw`` (per product, at the exporter's border) along a path changes."""

@@ -18,6 +18,7 @@ from agents.problem import Plan, PlanningProblem
 from agents.strategy import Strategy
 from model.disclosure import Watch
 from model.engine import Engine, MarketView, Tally
+from model.graph import largest_mw
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Outcome, Protocol, Status
 from protocols.products import Products
@@ -307,7 +308,7 @@ class NegotiationModel(mesa.Model):
 
     def _fingerprint(self) -> str:
         lines = self.ledger.graph.edges.values()
-        limits = {line["name"]: max(line["capacity_mw"].values()) or 1.0 for line in lines}
+        limits = {line["name"]: largest_mw(line["capacity_mw"]) or 1.0 for line in lines}
         shares = [np.round(f / limits[name], 6) + 0.0 for name, f in self.ledger.flows_mw.items()]
         flows = np.concatenate([np.zeros(0), *shares])
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]

@@ -161,8 +161,8 @@ def _interconnectors(world: World, ledger: Ledger, trades: pd.DataFrame) -> dict
         entries[data["name"]] = {
             "a_to_b_twh": float(hours @ out) / MWH_PER_TWH,
             "b_to_a_twh": float(hours @ back) / MWH_PER_TWH,
-            "a_to_b_mw": capacity[a],
-            "b_to_a_mw": capacity[b],
+            "a_to_b_mw": float(np.max(capacity[a])),
+            "b_to_a_mw": float(np.max(capacity[b])),
             "hours_at_limit": float(hours @ full),
             "mean_price_eur_per_mwh": _mean_price(trades, (a, b)),
             "losses_twh": data["loss"] * float(hours @ (out + back)) / MWH_PER_TWH,

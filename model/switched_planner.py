@@ -77,7 +77,8 @@ class HotPlanner(SwitchedPlanner):
                 ways = [flow.sel(name=name).labels.values for name in (f"{a}>{b}", f"{b}>{a}")]
                 self._columns.append(self._hot.column_positions(np.concatenate(ways)))
                 limits = [data["capacity_mw"][a], data["capacity_mw"][b]]
-                self._limit_mw.append(np.repeat(limits, len(n.snapshots)))
+                over_time = [np.full(len(n.snapshots), limit) for limit in limits]
+                self._limit_mw.append(np.concatenate(over_time))
         self._on = (1 << len(self._columns)) - 1
         self._switch(0)
         self._solve()

@@ -15,7 +15,7 @@ from agents.network import country_network
 from agents.planning import PypsaProblem
 from agents.policy import Policy, PolicyInForce, policy_in_force
 from agents.problem import PlanningProblem
-from model.graph import interconnection_graph
+from model.graph import interconnection_graph, limit_over_time
 from model.options import RunOptions
 from model.reporting import Reporter
 from protocols.products import Products, make_products
@@ -182,6 +182,9 @@ def _network_world(scenario: Scenario, solver: str, reporter: Reporter) -> World
         world.networks[country] = part.network
         world.policies[country] = part.rules
         # A country without neighbours still has a price: where its load is.
+        for neighbour, limit_mw in part.limit_mw.items():
+            if world.graph.has_edge(country, neighbour):
+                limit_over_time(world.graph, country, neighbour, limit_mw)
         ports[country] = world.graph.nodes[country].get("ports") or [part.load_shares()]
     world.problems = pypsa_problems(world.networks, world.policies, products, solver, ports)
     return world

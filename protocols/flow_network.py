@@ -51,18 +51,25 @@ class FlowNetwork:
         edges = tuple(market.graph.edges)
         data = [market.graph.edges[edge] for edge in edges]
         zones = Zones(market.graph)
-        average = market.products.average
+        average, snapshots = market.products.average, len(market.products.weights_h)
         start = np.array([average(market.flow_mw(a, b)) for a, b in edges])
         start = start.reshape(len(edges), len(market.products))
-        most = np.array([d["capacity_mw"][a] for (a, _), d in zip(edges, data, strict=True)])
-        least = np.array([-d["capacity_mw"][b] for (_, b), d in zip(edges, data, strict=True)])
+        most, back = (
+            np.array(
+                [
+                    market.products.largest_within(np.full(snapshots, d["capacity_mw"][edge[way]]))
+                    for edge, d in zip(edges, data, strict=True)
+                ]
+            ).reshape(start.shape)
+            for way in (0, 1)
+        )
         return cls(
             zones,
             edges,
             zones.ends(edges),
             np.array([d["loss"] for d in data]),
-            np.minimum(np.broadcast_to(least[:, None], start.shape), start),
-            np.maximum(np.broadcast_to(most[:, None], start.shape), start),
+            np.minimum(-back, start),
+            np.maximum(most, start),
             start,
             market.products.hours,
         )

@@ -93,7 +93,7 @@ class _Line:
 
     flow_mw: np.ndarray
     kept: float
-    capacity_mw: float
+    capacity_mw: float | np.ndarray
     largest_mw: float
 
     @classmethod
@@ -101,7 +101,8 @@ class _Line:
         edge = market.graph.edges[sender, receiver]
         limits = edge["capacity_mw"]
         flow = market.flow_mw(sender, receiver)
-        return cls(flow, 1 - edge["loss"], limits[sender], max(limits.values()))
+        largest = max(float(np.max(mw)) for mw in limits.values())
+        return cls(flow, 1 - edge["loss"], limits[sender], largest)
 
     def is_against(self, flow_mw: np.ndarray) -> np.ndarray:
         """Whether a flow comes the other way."""

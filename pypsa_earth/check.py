@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 import pypsa
 
-from pypsa_earth.branches import cross_border, is_solved, rows_of
+from pypsa_earth.border_findings import border_errors, border_warnings
+from pypsa_earth.branches import is_solved
 from pypsa_earth.carriers import undefined_carriers
 from pypsa_earth.countries import (
     BRANCHES,
@@ -47,6 +48,7 @@ def check(
     options: FileOptions | None = None,
     countries: Sequence[str] | None = None,
     national: Iterable[str] = (),
+    contracts: str = "firm",
 ) -> Report:
     """Check a network that was read from a file.
 
@@ -59,6 +61,8 @@ def check(
         Countries asked for; all of the file by default.
     national : iterable of str
         Countries that national values are given for.
+    contracts : {"firm", "free"}
+        Whether a ``p_set`` on a branch that crosses a border is kept to.
     """
     report = Report()
     code = country_of_bus(n)
@@ -71,9 +75,12 @@ def check(
     report.errors += _capacity_errors(n)
     report.errors += _limit_errors(n, options or FileOptions(), chosen, set(national))
     report.errors += _branch_errors(n, code)
+    if not report.errors:
+        report.errors += border_errors(n, contracts)
     report.warnings += _data_warnings(n, options or FileOptions())
     report.warnings += _country_warnings(n, code, chosen)
-    report.warnings += _branch_warnings(n)
+    if not report.errors:
+        report.warnings += border_warnings(n, chosen, contracts)
     return report
 
 
@@ -299,37 +306,3 @@ def _islands(n: pypsa.Network, buses: set[str]) -> list[set[str]]:
         ports = n.c[component].static[["bus0", "bus1"]]
         graph.add_edges_from(e for e in ports.itertuples(index=False, name=None) if set(e) <= buses)
     return list(nx.connected_components(graph))
-
-
-def _branch_warnings(n: pypsa.Network) -> Iterator[Finding]:
-    table = cross_border(n)
-    electric = table[table.kind == "electric"]
-    empty = electric[(electric.ntc_fwd_mw <= 0) & (electric.ntc_bwd_mw <= 0)]
-    if len(empty):
-        yield Finding(
-            f"{len(empty)} cross-border branches have no capacity",
-            some(f"{row['component']} {row['name']}" for row in rows_of(empty)),
-            "they are left out",
-        )
-    grows = electric[electric.extendable]
-    if len(grows):
-        yield Finding(
-            f"{len(grows)} cross-border branches are extendable",
-            some(grows["name"]),
-            "the countries negotiate over the capacity they have, which stays",
-        )
-    other = table[table.kind != "electric"]
-    if len(other):
-        kinds = ", ".join(f"{k} {len(g)}" for k, g in other.groupby("kind"))
-        yield Finding(
-            f"{len(other)} branches of other carriers cross borders", kinds, "cut, not traded"
-        )
-    gains = electric[
-        (electric.efficiency < 1) & (electric.ntc_fwd_mw > 0) & (electric.ntc_bwd_mw > 0)
-    ]
-    if len(gains):
-        yield Finding(
-            f"{len(gains)} lossy links run both ways",
-            some(gains["name"]),
-            "PyPSA would gain energy on the way back; here it is lost both ways",
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pypsa
 
-BRANCHES = ("Line", "Link", "Transformer")
+BRANCHES = ("Line", "Link", "Transformer", "Process")
 ONE_PORTS = ("Generator", "Load", "StorageUnit", "Store", "ShuntImpedance")
 # What a missing country looks like after a file has been written and read; "NA" is Namibia.
 _MISSING = {"", "nan", "none", "<na>"}

@@ -11,7 +11,8 @@ import pandas as pd
 import pypsa
 
 from pypsa_earth import shedding
-from pypsa_earth.branches import cross_border, interconnectors, is_solved, rows_of
+from pypsa_earth.border import Border, borders
+from pypsa_earth.branches import cross_border, is_solved, rows_of
 from pypsa_earth.countries import BRANCHES, ONE_PORTS, country_of_bus, is_electric, load_mwh
 from pypsa_earth.options import FileOptions, file_options
 from pypsa_earth.scenario import inspected, source_of
@@ -23,6 +24,7 @@ _SHORT = {
     "Line": "line",
     "Link": "link",
     "Transformer": "trafo",
+    "Process": "proc",
 }
 
 
@@ -59,9 +61,10 @@ def describe(
     if len(n.buses) and "country" in n.buses:
         chosen = list(countries) if countries else sorted(set(country_of_bus(n)) - {""})
         found.tables["countries"] = [_country(n, code) for code in chosen]
-        table = cross_border(n)
-        found.tables["interconnectors"] = _interconnectors(table, chosen)
-        found.tables["branches that cross borders"] = _branches(table)
+        if not report.errors:
+            made = borders(n, chosen, contracts=source.contracts)
+            found.tables["interconnectors"] = [_interconnector(border) for border in made]
+        found.tables["branches that cross borders"] = _branches(cross_border(n, source.contracts))
     found.tables["limits on all countries"] = [
         {"name": str(name), "type": row.type, "sense": row.sense, "constant": float(row.constant)}
         for name, row in n.global_constraints.iterrows()
@@ -100,17 +103,16 @@ def _country(n: pypsa.Network, country: str) -> dict[str, Any]:
     return row
 
 
-def _interconnectors(table: pd.DataFrame, countries: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "interconnector": edge.name,
-            "there MW": edge.a_to_b_mw,
-            "back MW": edge.b_to_a_mw,
-            "loss %": edge.loss * 100,
-            "lands at": ", ".join(f"{b.bus_a} - {b.bus_b} ({b.share:.0%})" for b in edge.branches),
-        }
-        for edge in interconnectors(table, countries, 0.0)
-    ]
+def _interconnector(border: Border) -> dict[str, Any]:
+    edge = border.edge
+    return {
+        "interconnector": edge.name,
+        "there MW": edge.a_to_b_mw,
+        "back MW": edge.b_to_a_mw,
+        "loss %": edge.loss * 100,
+        "branches in": border.host,
+        "lands at": ", ".join(f"{b.bus_a} - {b.bus_b} ({b.share:.0%})" for b in edge.branches),
+    }
 
 
 def _branches(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -124,6 +126,8 @@ def _branches(table: pd.DataFrame) -> list[dict[str, Any]]:
             "to": row["bus1"],
             "there MW": float(row["ntc_fwd_mw"]),
             "back MW": float(row["ntc_bwd_mw"]),
+            "firm MW": float(row["firm_mw"]),
+            "EUR/MWh": float(row["marginal_cost_eur_per_mwh"]),
             "km": float(row["length_km"]),
             "efficiency": float(row["efficiency"]),
             "extendable": bool(row["extendable"]),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pypsa
 
+from pypsa_earth.border import Border, borders, firm_crossings, firm_import_mw
+from pypsa_earth.branches import Crossing
 from pypsa_earth.kirchhoff import Deliverable, deliverable
 from pypsa_earth.scenario import inspected
 from pypsa_earth.shadow_prices import SolvedCountry, shadow_prices
@@ -50,27 +53,48 @@ def write_results(
     Deliverable
         How much of the exchange linear power flow could carry.
     """
-    n = on_lines(scenario, outcome, flows_mw, trade_carrier)
+    file = FileBorders.of(scenario)
+    n = file.with_branches(outcome, flows_mw, trade_carrier)
     n.export_to_netcdf(str(folder / ON_LINES))
     statistics_by_country(n).to_csv(folder / STATISTICS)
     write_countries(folder / COUNTRIES, {c: own.with_limits() for c, own in solved.items()})
     shadow_prices(solved).to_csv(folder / SHADOW_PRICES, index=False)
-    return deliverable(n, net_import_mw)
+    every = {c: mw + firm_import_mw(file.firm, c) for c, mw in net_import_mw.items()}
+    return deliverable(n, every)
 
 
-def on_lines(
-    scenario: Scenario,
-    outcome: pypsa.Network,
-    flows_mw: Mapping[str, np.ndarray],
-    trade_carrier: str,
-) -> pypsa.Network:
-    """Outcome with its flows on the file's own cross-border branches; see :func:`write_results`."""
-    source = scenario.settings.network
-    assert source is not None
-    original, _ = inspected(source, scenario.codes)
-    return on_original_branches(
-        outcome, original, scenario.interconnectors, flows_mw, trade_carrier
-    )
+@dataclass(frozen=True)
+class FileBorders:
+    """A network file and what crosses borders in it.
+
+    Attributes
+    ----------
+    original : pypsa.Network
+    borders : list of Border
+    firm : list of Crossing
+        Branches that must carry something.
+    """
+
+    original: pypsa.Network
+    borders: list[Border]
+    firm: list[Crossing]
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> FileBorders:
+        """Read the file of a scenario of kind ``network`` again."""
+        source = scenario.settings.network
+        assert source is not None
+        original, _ = inspected(source, scenario.codes)
+        made = borders(original, scenario.codes, contracts=source.contracts)
+        return cls(original, made, firm_crossings(original, scenario.codes, source.contracts))
+
+    def with_branches(
+        self, outcome: pypsa.Network, flows_mw: Mapping[str, np.ndarray], trade_carrier: str
+    ) -> pypsa.Network:
+        """Outcome with its flows on the file's own branches; see :func:`write_results`."""
+        return on_original_branches(
+            outcome, self.original, self.borders, self.firm, flows_mw, trade_carrier
+        )
 
 
 def in_words(result: Deliverable) -> str:

@@ -15,6 +15,7 @@ import pypsa
 import xarray as xr
 
 from agents.network import DISPOSAL
+from pypsa_earth.branches import FIRM
 from pypsa_earth.countries import country_of_bus, load_mwh, ports_of
 from pypsa_earth.national import NationalValues
 
@@ -32,6 +33,8 @@ RENEWABLE = (
     "csp",
     "geothermal",
 )
+# Generators that make nothing of their own.
+NO_PLANTS = (DISPOSAL, FIRM)
 CHARGERS = ("H2 electrolysis", "battery charger")
 DISCHARGERS = ("H2 fuel cell", "battery discharger")
 # PyPSA's names for limits on the growth of the grid, by what weighs in them, and of a carrier.
@@ -267,7 +270,7 @@ def equity(own: Own, share: float, by_country: bool) -> None:
         need = share * float(energy[energy.index.isin(buses)].sum())
         if need <= 0:
             continue
-        makes = static.index[static.bus.isin(buses) & (static.carrier != DISPOSAL)]
+        makes = static.index[static.bus.isin(buses) & ~static.carrier.isin(NO_PLANTS)]
         supply = own.energy("Generator-p", static.sign[makes])
         fed = [
             u for u in units.index[units.bus.isin(buses)] if u in n.storage_units_t.inflow.columns
@@ -314,7 +317,7 @@ def operational_reserve(own: Own, load_share: float, vres_share: float, fixed_mw
     """
     n, model = own.n, own.n.model
     static = own.static("Generator")
-    static = static[static.carrier != DISPOSAL]
+    static = static[~static.carrier.isin(NO_PLANTS)]
     names = list(static.index)
     reserve = model.add_variables(
         lower=0.0,

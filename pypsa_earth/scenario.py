@@ -12,7 +12,16 @@ import pypsa
 from pydantic import ValidationError
 
 from pypsa_earth import shedding
-from pypsa_earth.branches import cross_border, interconnectors, is_solved
+from pypsa_earth.active import drop_inactive
+from pypsa_earth.border import (
+    Border,
+    add_branches,
+    add_firm,
+    borders,
+    firm_crossings,
+    limits_of,
+)
+from pypsa_earth.branches import is_solved
 from pypsa_earth.carriers import define_carriers
 from pypsa_earth.check import check
 from pypsa_earth.countries import country_of_bus, is_electric, load_mwh
@@ -24,7 +33,7 @@ from pypsa_earth.split import CountryPart, national_rules, split
 from scenarios.errors import ScenarioError, explain_unknown
 from scenarios.interconnectors import change_interconnectors
 from scenarios.overrides import CellChange
-from scenarios.schema import Country, NetworkFile, Scenario, Settings
+from scenarios.schema import Country, Interconnector, NetworkFile, Scenario, Settings
 from scenarios.tables import explain
 from scenarios.time_axis import Resolution, TimeAxis
 from scenarios.yaml_file import parse_value
@@ -68,9 +77,8 @@ def network_scenario(
     n, report = inspected(source, countries)
     report.refuse(file)
     chosen = list(countries) if countries else sorted(set(country_of_bus(n)))
-    edges = interconnectors(
-        cross_border(n), chosen, float(settings.pop("wheeling_eur_per_mwh", 0.0))
-    )
+    wheeling = float(settings.pop("wheeling_eur_per_mwh", 0.0))
+    made_of = borders(n, chosen, wheeling, source.contracts)
     price = _shedding_price(source, n)
     hours = n.snapshot_weightings.objective
     made = {
@@ -90,7 +98,7 @@ def network_scenario(
         return Scenario(
             settings=Settings.model_validate(made),
             countries=tuple(_country(n, code, file) for code in chosen),
-            interconnectors=change_interconnectors(edges, changes),
+            interconnectors=_changed(made_of, changes),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -138,11 +146,17 @@ def country_parts(scenario: Scenario) -> dict[str, CountryPart]:
     shedding.limit(n, bound)
     if price is not None and source.load_shedding != "off":
         shedding.add_shedding(n, price, bound)
+    made = borders(n, scenario.codes, contracts=source.contracts)
+    firm = firm_crossings(n, scenario.codes, source.contracts)
     parts = {}
     for country, network in split(n, scenario.codes).items():
+        for border in made:
+            add_branches(network, country, border, price)
+        add_firm(network, country, firm)
         if price is not None:
-            shedding.add_disposal(network, _landing_buses(scenario, country), price, bound)
-        parts[country] = CountryPart(country, network, rules[country])
+            landing = sorted({bus for b in made for bus in b.landing_buses(country)})
+            shedding.add_disposal(network, landing, price, bound)
+        parts[country] = CountryPart(country, network, rules[country], limits_of(made, country))
     return parts
 
 
@@ -154,7 +168,9 @@ def inspected(
     n = load_network(file, source.window, source.weights)
     options = file_options(n, file)
     national = read_national(source.national)
-    report = check(n, options, countries, national)
+    inactive = drop_inactive(n)
+    report = check(n, options, countries, national, source.contracts)
+    report.warnings += inactive
     if not report.errors:
         shedding.normalise(n)
         define_carriers(n)
@@ -254,15 +270,27 @@ def _clip(n: pypsa.Network, options: FileOptions) -> None:
         dynamic[attribute] = dynamic[attribute].where(dynamic[attribute] > options.clip, 0.0)
 
 
-def _landing_buses(scenario: Scenario, country: str) -> list[str]:
-    buses = set()
-    for edge in scenario.interconnectors:
-        for branch in edge.branches:
-            if edge.country_a == country:
-                buses.add(branch.bus_a)
-            if edge.country_b == country:
-                buses.add(branch.bus_b)
-    return sorted(buses)
+def _changed(
+    made_of: Sequence[Border], changes: Sequence[CellChange]
+) -> tuple[Interconnector, ...]:
+    """Interconnectors with the changes asked for, if their branches can follow them."""
+    changed = change_interconnectors([border.edge for border in made_of], changes)
+    for border, edge in zip(made_of, changed, strict=True):
+        known = border.edge
+        if not border.host or edge == known:
+            continue
+        if edge.loss != known.loss:
+            raise ScenarioError(
+                f"--set interconnectors.{edge.name}.loss: its branches have losses of their own, "
+                "which the file says"
+            )
+        for now, most in ((edge.a_to_b_mw, known.a_to_b_mw), (edge.b_to_a_mw, known.b_to_a_mw)):
+            if now > most:
+                raise ScenarioError(
+                    f"--set interconnectors.{edge.name}: the file's branches carry at most "
+                    f"{most:g} MW; change the file for more"
+                )
+    return changed
 
 
 def _country(n: pypsa.Network, code: str, file: Path) -> Country:

@@ -66,8 +66,16 @@ def add_shedding(n: pypsa.Network, price_eur_per_mwh: float, bound: float) -> li
     """Add load shedding to every bus of the grid that has none; returns the buses."""
     served = set(n.generators.bus[shedding_generators(n)])
     buses = [bus for bus in n.buses.index[is_electric(n)] if bus not in served]
+    add_shedding_at(n, buses, price_eur_per_mwh, bound)
+    return buses
+
+
+def add_shedding_at(
+    n: pypsa.Network, buses: list[str], price_eur_per_mwh: float, bound: float
+) -> None:
+    """Add load shedding to some buses, under the carrier that the network has for it."""
     if not buses:
-        return []
+        return
     carrier = _carrier(n)
     if carrier not in n.carriers.index:
         n.add("Carrier", carrier, nice_name="Load shedding", color="#dd2e23")
@@ -79,7 +87,6 @@ def add_shedding(n: pypsa.Network, price_eur_per_mwh: float, bound: float) -> li
         p_nom=bound,
         marginal_cost=price_eur_per_mwh,
     )
-    return buses
 
 
 def _carrier(n: pypsa.Network) -> str:

@@ -35,11 +35,14 @@ class CountryPart:
     network : pypsa.Network
         Its own buses and everything that lies in the country.
     rules : NationalRules
+    limit_mw : mapping of str to ndarray, shape (snapshots,)
+        What it may send to each neighbour.
     """
 
     country: str
     network: pypsa.Network
     rules: NationalRules
+    limit_mw: Mapping[str, np.ndarray]
 
     @property
     def time(self) -> tuple[pd.Index, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,15 @@ import pandas as pd
 import pypsa
 
 from agents.network import DISPOSAL
-from pypsa_earth.branches import cross_border, rows_of
-from scenarios.schema import Interconnector
+from pypsa_earth.border import Border, link_names
+from pypsa_earth.branches import FIRM, Crossing, crossings
 
 
 def on_original_branches(
     n: pypsa.Network,
     original: pypsa.Network,
-    edges: tuple[Interconnector, ...],
+    made: Sequence[Border],
+    firm: Sequence[Crossing],
     flows_mw: Mapping[str, np.ndarray],
     trade_carrier: str,
 ) -> pypsa.Network:
@@ -29,7 +30,9 @@ def on_original_branches(
         Negotiated outcome, joined by Links of ``trade_carrier``.
     original : pypsa.Network
         The network that was split.
-    edges : tuple of Interconnector
+    made : sequence of Border
+    firm : sequence of Crossing
+        Branches that must carry something.
     flows_mw : mapping of str to ndarray
         Net flow of each interconnector at the sending end, positive from the alphabetically first
         country.
@@ -39,63 +42,95 @@ def on_original_branches(
     -------
     pypsa.Network
         Solved: statistics and plots of PyPSA work on it. Branches between the same two buses
-        share their flow by capacity. Flows are negotiated, not those of Kirchhoff's laws, so
-        ``n.optimize()`` would change them.
+        share their flow by capacity, unless a country had them in its model. Flows are
+        negotiated, not those of Kirchhoff's laws, so ``n.optimize()`` would change them.
     """
     joined = n.copy()
     joined.name = original.name or n.name
-    joined.remove("Link", joined.links.index[joined.links.carrier == trade_carrier])
-    table = cross_border(original)
-    # Lines to countries that did not take part stay out.
-    inside = table.bus0.isin(joined.buses.index) & table.bus1.isin(joined.buses.index)
-    table = table[(table.kind == "electric") & inside]
-    flows = _branch_flows(table, edges, flows_mw, len(n.snapshots))
-    for component, rows in table.groupby("component"):
-        _add_branches(joined, original, str(component), list(rows.name), flows)
+    _remove_borders(joined, made, trade_carrier)
+    powers: dict[tuple[str, str], list[np.ndarray]] = {}
+    for border in made:
+        if border.host:
+            own = (c for branches in border.hosted.values() for c in branches)
+            powers.update({(c.component, c.name): _hosted_power(n, c) for c in own})
+        else:
+            powers.update(_shared_power(border, flows_mw[border.edge.name]))
+    for c in firm:
+        given = [c.firm_mw, *(-c.firm_mw * efficiency for efficiency in c.efficiency)]
+        traded = powers.get((c.component, c.name), [np.zeros(len(c.firm_mw))] * len(given))
+        powers[c.component, c.name] = [x + y for x, y in zip(traded, given, strict=True)]
+    # Lines to countries that did not take part stay out; those without capacity carry nothing.
+    inside = set(joined.buses.index)
+    for c in crossings(original):
+        if c.kind == "electric" and set(c.buses) <= inside:
+            powers.setdefault((c.component, c.name), [np.zeros(len(c.firm_mw)) for _ in c.buses])
+    for component in dict.fromkeys(component for component, _ in powers):
+        _add_branches(joined, original, component, powers)
     joined.meta = dict(original.meta or {})
     joined._objective = n._objective
     return joined
 
 
-def _branch_flows(
-    table: pd.DataFrame,
-    edges: tuple[Interconnector, ...],
-    flows_mw: Mapping[str, np.ndarray],
-    snapshots: int,
-) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """Power into either end of every branch, by component and name."""
-    rows = rows_of(table)
-    flows = {(r["component"], r["name"]): (np.zeros(snapshots), np.zeros(snapshots)) for r in rows}
-    for edge in edges:
-        net = flows_mw[edge.name]
-        for strand in edge.branches:
-            same = [r for r in rows if {r["bus0"], r["bus1"]} == {strand.bus_a, strand.bus_b}]
-            for first, mw in ((strand.bus_a, net), (strand.bus_b, -net)):
-                sent = np.maximum(mw, 0.0) * strand.share
-                room = [r["ntc_fwd_mw" if r["bus0"] == first else "ntc_bwd_mw"] for r in same]
-                for row, capacity in zip(same, room, strict=True):
-                    if capacity <= 0:
-                        continue
-                    out = sent * (capacity / sum(room))
-                    p0, p1 = flows[row["component"], row["name"]]
-                    near, far = (p0, p1) if row["bus0"] == first else (p1, p0)
-                    near += out
-                    far -= (1 - edge.loss) * out
-    return flows
+def _remove_borders(n: pypsa.Network, made: Sequence[Border], trade_carrier: str) -> None:
+    """Take out what stood for the branches."""
+    own = {bus for border in made for bus in border.hosted}
+    links, plants = n.links, n.generators
+    for component, names in (
+        (
+            "Link",
+            links.index[
+                (links.carrier == trade_carrier) | links.bus0.isin(own) | links.bus1.isin(own)
+            ],
+        ),
+        ("Generator", plants.index[(plants.carrier == FIRM) | plants.bus.isin(own)]),
+        ("Bus", n.buses.index[n.buses.index.isin(own)]),
+    ):
+        if len(names):
+            n.remove(component, names)
+
+
+def _hosted_power(n: pypsa.Network, c: Crossing) -> list[np.ndarray]:
+    """Power into every port of a branch that a country had in its model."""
+    there, back = link_names(c)
+    ports = [n.links_t[f"p{k}"][there].to_numpy(dtype=float) for k in range(len(c.buses))]
+    if back in n.links.index:
+        ports[0] = ports[0] + n.links_t.p1[back].to_numpy(dtype=float)
+        ports[1] = ports[1] + n.links_t.p0[back].to_numpy(dtype=float)
+    return ports
+
+
+def _shared_power(border: Border, net_mw: np.ndarray) -> dict[tuple[str, str], list[np.ndarray]]:
+    """Power into both ends of the branches that share an interconnector's flow."""
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    for ends, branches in border.branches.items():
+        share = next(b.share for b in border.edge.branches if (b.bus_a, b.bus_b) == ends)
+        for first, mw in zip(ends, (net_mw, -net_mw), strict=True):
+            sent = np.maximum(mw, 0.0) * share
+            rooms = [c.there_mw if c.buses[0] == first else c.back_mw for c in branches]
+            total = np.sum(rooms, axis=0)
+            for c, room in zip(branches, rooms, strict=True):
+                part = np.divide(room, total, out=np.zeros_like(total), where=total > 0)
+                ports = found.setdefault(
+                    (c.component, c.name), [np.zeros_like(net_mw), np.zeros_like(net_mw)]
+                )
+                near = 0 if c.buses[0] == first else 1
+                ports[near] = ports[near] + sent * part
+                ports[1 - near] = ports[1 - near] - (1 - border.edge.loss) * sent * part
+    return found
 
 
 def _add_branches(
     n: pypsa.Network,
     original: pypsa.Network,
     component: str,
-    names: list[str],
-    flows: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+    powers: Mapping[tuple[str, str], Sequence[np.ndarray]],
 ) -> None:
+    names = [name for name in original.c[component].static.index if (component, name) in powers]
     static = original.c[component].static.loc[names]
     static = static.drop(columns=[c for c in static if c in ("sub_network",)])
     n.add(component, names, **{column: static[column] for column in static})
     nominal = "p_nom" if component == "Link" else "s_nom"
-    frame = n.c[component].static
+    frame, dynamic = n.c[component].static, n.c[component].dynamic
     for column in frame.columns.difference(n.c[component].defaults.index):
         # Columns of the file's own; netCDF has no truth values, and mixed ones turn into objects.
         if set(frame[column].map(type)) <= {bool, np.bool_}:
@@ -103,12 +138,25 @@ def _add_branches(
     grown = frame.loc[names, f"{nominal}_extendable"].astype(bool)
     kept = frame.loc[names, [nominal, f"{nominal}_min"]].max(axis=1)
     frame.loc[names, f"{nominal}_opt"] = kept.where(grown, frame.loc[names, nominal])
-    for end, attribute in enumerate(("p0", "p1")):
-        series = pd.DataFrame({name: flows[component, name][end] for name in names}, n.snapshots)
-        dynamic = n.c[component].dynamic
-        dynamic[attribute] = pd.concat(
-            [dynamic[attribute].drop(columns=names, errors="ignore"), series], axis=1
+    series = {
+        attribute: table[table.columns.intersection(names)]
+        for attribute, table in original.c[component].dynamic.items()
+        if str(n.c[component].defaults.status.get(attribute, "")).startswith("Input")
+    }
+    ports = max(len(powers[component, name]) for name in names)
+    for k in range(ports):
+        series[f"p{k}"] = pd.DataFrame(
+            {
+                name: powers[component, name][k]
+                for name in names
+                if k < len(powers[component, name])
+            },
+            n.snapshots,
         )
+    for attribute, table in series.items():
+        if len(table.columns):
+            others = dynamic[attribute].drop(columns=names, errors="ignore")
+            dynamic[attribute] = pd.concat([others, table], axis=1)
 
 
 def statistics_by_country(n: pypsa.Network) -> pd.DataFrame:

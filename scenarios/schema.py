@@ -242,9 +242,10 @@ class NetworkFile(Row):
     that snapshots stand for: ``auto`` keeps the sum of the file when time is cut, ``rescale``
     makes it 8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
     are shared out, ``transmission_limit`` what becomes of a limit on grid expansion, ``national``
-    names a YAML file of national values. ``load_shedding`` is ``auto`` (that of the file, else
-    added at the price its configuration names), ``off``, or a price in EUR/MWh. ``sha256`` and
-    ``national_sha256`` say what was in the two files.
+    names a YAML file of national values. ``contracts`` says whether a ``p_set`` on a branch that
+    crosses a border is kept to or traded freely. ``load_shedding`` is ``auto`` (that of the file,
+    else added at the price its configuration names), ``off``, or a price in EUR/MWh. ``sha256``
+    and ``national_sha256`` say what was in the two files.
     """
 
     path: str
@@ -253,6 +254,7 @@ class NetworkFile(Row):
     weights: Literal["auto", "rescale", "keep"] = "auto"
     co2: Literal["load", "none", "national"] = "load"
     transmission_limit: Literal["scale", "drop"] = "scale"
+    contracts: Literal["firm", "free"] = "firm"
     load_shedding: str = "auto"
     national: str = ""
     national_sha256: str = ""

@@ -42,7 +42,7 @@ from pypsa_earth.countries import country_of_bus
 from pypsa_earth.kirchhoff import deliverable
 from pypsa_earth.read import load_network
 from pypsa_earth.references import solve_whole
-from pypsa_earth.results import in_words, on_lines
+from pypsa_earth.results import FileBorders, in_words
 from scenarios.errors import ScenarioError
 from tests.bench_output import Clock, quiet, write_between
 
@@ -239,7 +239,7 @@ def _carried(world: World, model: NegotiationModel) -> str:
             if isinstance(problem, PypsaProblem)
         }
         outcome = outcome_network(solved, world.graph, ledger)
-        n = on_lines(world.scenario, outcome, ledger.flows_mw, TRADE)
+        n = FileBorders.of(world.scenario).with_branches(outcome, ledger.flows_mw, TRADE)
         return in_words(deliverable(n, {c: ledger.net_import_mw(c) for c in world.countries}))
 
 

@@ -10,9 +10,11 @@ import pypsa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from pypsa_earth import shedding
-from pypsa_earth.branches import COLUMNS, cross_border, interconnectors
+from pypsa_earth.border import borders, capacity_mw, shares_of
+from pypsa_earth.branches import COLUMNS, cross_border
 from pypsa_earth.countries import BRANCHES, ONE_PORTS, country_of_bus, ports_of
 from pypsa_earth.options import file_options
 from pypsa_earth.read import load_network
@@ -66,12 +68,12 @@ def test_hydrogen_pipes_are_cut_in_pairs_and_listed_apart() -> None:
     assert not any(
         "pipeline" in name for part in split(sapp_like()).values() for name in part.links.index
     )
-    edges = interconnectors(table.reset_index(), ("BW", "NA", "ZA"), 1.0)
-    assert [e.name for e in edges] == ["BW-NA", "BW-ZA", "NA-ZA"]
+    found = borders(sapp_like(), ("BW", "NA", "ZA"), 1.0)
+    assert [b.edge.name for b in found] == ["BW-NA", "BW-ZA", "NA-ZA"]
 
 
 def test_interconnector_lands_where_its_lines_end() -> None:
-    edges = {e.name: e for e in interconnectors(cross_border(sapp_like()), ("BW", "NA", "ZA"), 0.0)}
+    edges = {b.edge.name: b.edge for b in borders(sapp_like(), ("BW", "NA", "ZA"))}
     line = edges["NA-ZA"]
     assert line.a_to_b_mw == pytest.approx(0.7 * 800) and line.b_to_a_mw == line.a_to_b_mw
     landing = {b.bus_b: b.share for b in line.branches}
@@ -82,45 +84,18 @@ def test_interconnector_lands_where_its_lines_end() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 1e4), st.floats(0, 1e4)).map(
-            lambda t: tuple(round(x, 3) for x in t)
-        ),
-        min_size=1,
-        max_size=5,
-    )
+    arrays(float, (3, 2, 4), elements=st.floats(0, 1e4).map(lambda x: round(x, 3))),
+    st.integers(1, 3),
 )
-def test_no_branch_is_asked_for_more_than_it_has(capacities: list[tuple[float, float]]) -> None:
-    rows = [
-        [
-            "Link",
-            f"L{i}",
-            "DC",
-            f"A{i}",
-            f"B{i}",
-            "A",
-            "B",
-            there,
-            back,
-            1.0,
-            0.98,
-            False,
-            0.0,
-            "electric",
-        ]
-        for i, (there, back) in enumerate(capacities)
-    ]
-    edges = interconnectors(pd.DataFrame(rows, columns=COLUMNS), ("A", "B"), 0.0)
-    if sum(there + back for there, back in capacities) == 0:
-        assert not edges
+def test_no_branch_is_asked_for_more_than_it_has(limits_mw: np.ndarray, groups: int) -> None:
+    there, back = limits_mw[:groups, 0], limits_mw[:groups, 1]
+    if not (there.any() or back.any()):
         return
-    (edge,) = edges
-    limits = {f"A{i}": c for i, c in enumerate(capacities)}
-    assert sum(b.share for b in edge.branches) == pytest.approx(1.0)
-    for branch in edge.branches:
-        there, back = limits[branch.bus_a]
-        assert branch.share * edge.a_to_b_mw <= there * (1 + 1e-9) + 1e-9
-        assert branch.share * edge.b_to_a_mw <= back * (1 + 1e-9) + 1e-9
+    shares = shares_of(there, back)
+    assert shares.sum() == pytest.approx(1.0)
+    for branches in (there, back):
+        flow = capacity_mw(branches, shares)
+        assert (shares[:, None] * flow <= branches * (1 + 1e-9) + 1e-9).all()
 
 
 def test_namibia_survives_a_file(tmp_path: Path) -> None:
@@ -243,11 +218,10 @@ def test_kilowatts_of_a_real_file() -> None:
 
 
 def test_transfer_capacities_of_real_files() -> None:
-    table = cross_border(real("14c", "1"))
+    n = real("14c", "1")
+    table = cross_border(n)
     assert (table.component == "Line").sum() == 32 and (table.component == "Link").sum() == 2
-    edges = {
-        e.name: e for e in interconnectors(table, set(table.country0) | set(table.country1), 0)
-    }
+    edges = {b.edge.name: b.edge for b in borders(n, set(table.country0) | set(table.country1))}
     assert len(edges) == 25
     assert edges["AT-CH"].a_to_b_mw == pytest.approx(4755, abs=1)
     assert edges["CH-DE"].a_to_b_mw == pytest.approx(19019, abs=1)

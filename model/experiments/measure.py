@@ -20,7 +20,6 @@ from model.ending import end_of
 from model.experiments.fairness import Fairness
 from model.experiments.grid import Case
 from model.experiments.tables import BROKEN
-from model.graph import interconnection_graph
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel
 from model.planner import planner
@@ -254,7 +253,7 @@ def _model(case: Case, world: World) -> NegotiationModel:
     settings = world.scenario.settings
     return NegotiationModel(
         world.problems,
-        interconnection_graph(world.scenario),
+        world.graph,
         world.products,
         chosen_protocol(case.options),
         seed=settings.seed,
