@@ -11,11 +11,12 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench clean
+.PHONY: help run test mutants bench clean
 
 help:
 	@echo "make run     negotiate $(SCENARIO)  (SCENARIO=triangle, ARGS='--no-planner' ...)"
 	@echo "make test    linters, types and tests"
+	@echo "make mutants count which small changes of the code the tests notice (ARGS='costs --every 5')"
 	@echo "make bench   time re-solves and measure efficiencies"
 	@echo "make clean   remove the environment and caches; results stay"
 
@@ -27,6 +28,10 @@ test: $(INSTALLED_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+
+mutants: $(INSTALLED_TEST)
+	$(BIN)/python -m pip install --quiet -e ".[mutants]"
+	nice -n 19 $(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)

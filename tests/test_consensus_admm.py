@@ -98,6 +98,17 @@ class TestFixedPoint:
             error = np.abs(price - duals[country].to_numpy())
             assert hours @ error <= 0.03 * (hours @ duals[country].to_numpy())
 
+    @pytest.mark.parametrize("name", ["two_countries", "triangle"])
+    def test_over_relaxation_saves_rounds(self, name: str) -> None:
+        """The same flows either way (Eckstein & Bertsekas 1992), but sooner."""
+        rounds, gains = [], []
+        for relaxation in (1.0, 1.6):
+            model = negotiation(teaching_world(name), tolerance=1e-7, relaxation=relaxation)
+            rounds.append(sum(tally.rounds for tally in held(model)))
+            gains.append(model.gain_eur)
+        assert rounds[1] < 0.9 * rounds[0]
+        assert gains[1] == pytest.approx(gains[0], rel=1e-5)
+
     def test_stays_where_nothing_is_to_be_gained(self) -> None:
         model = negotiation(teaching_world("triangle"), tolerance=1e-7)
         held(model)

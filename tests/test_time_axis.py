@@ -147,6 +147,24 @@ def test_chosen_week_is_the_closest_one() -> None:
     assert axis.snapshots[axis.snapshots.month == 5][0] == hours[starts[2]]
 
 
+def test_countries_weigh_by_their_load_in_the_choice_of_a_week() -> None:
+    """One week is right for the small country's sun, a later one for the large country's."""
+    base = profiles()
+    sun = base.availability * 0 + 0.5
+    hours = pd.DatetimeIndex(sun.index)
+    starts = candidate_weeks(hours, periods_of_year(hours, 12), 4, 12)
+    may = hours.month == 5
+    for country, right in (("NA", starts[1]), ("ZA", starts[2])):
+        values = np.where(may, 0.2, 0.5)
+        for other in starts:
+            values[other : other + 168] = 0.6
+        values[right : right + 168] = values[may].mean()
+        sun[country, "solar"] = values
+    changed = FakeProfiles(base.load_mw * 0 + base.load_mw.mean(), sun, base.inflow_mw)
+    axis = build_time_axis("12w3h", changed)
+    assert axis.snapshots[axis.snapshots.month == 5][0] == hours[starts[2]]
+
+
 def test_same_profiles_same_axis() -> None:
     again = build_time_axis("12w3h", profiles())
     assert again.snapshots.equals(axis_of("12w3h").snapshots)
