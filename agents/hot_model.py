@@ -16,6 +16,7 @@ from typing import Any
 import linopy
 import numpy as np
 from linopy.persistent import ModelDiff
+from linopy.persistent.snapshot import ModelSnapshot, StructuralKey
 from linopy.solvers import Solver
 
 # Presolve loses the basis; devex weights are cheap to set up after it is handed over. Without
@@ -64,11 +65,10 @@ class HotModel:
         self.solver_name = solver
         with muted():
             self._solver = Solver.from_name(
-                solver, model, io_api="direct", options=SOLVER_OPTIONS[solver], track_updates=True
+                solver, model, io_api="direct", options=SOLVER_OPTIONS[solver]
             )
         self._columns = model.variables.label_index
         self._rows = model.constraints.label_index
-        self._nothing = self._solver.update(model, apply=False)
 
     def column_positions(self, labels: np.ndarray) -> np.ndarray:
         """Positions of variables' columns in the solver."""
@@ -104,7 +104,9 @@ class HotModel:
         if costs is not None:
             columns, values = costs
             changes.update(obj_c_indices=columns.astype(np.int32), obj_c_values=values)
-        diff = ModelDiff(**{**vars(self._nothing), **changes})
+        diff = _no_difference()
+        for name, value in changes.items():
+            setattr(diff, name, value)
         self._solver.apply_update(diff, self._columns, self._rows)
 
     def solve(self) -> Any:
@@ -136,6 +138,36 @@ class HotModel:
         highs = self._solver.solver_model
         highs.clearSolver()
         highs.setBasis(basis)
+
+
+def _no_difference() -> ModelDiff:
+    """A difference that changes nothing.
+
+    linopy makes one by comparing two copies of the whole model; keeping those would take more
+    memory than the solver.
+    """
+    none, text = np.empty(0), np.empty(0, dtype="U1")
+    place = np.empty(0, dtype=np.int32)
+    return ModelDiff(
+        var_bounds_indices=place,
+        var_bounds_lower=none,
+        var_bounds_upper=none,
+        var_type_positions=place,
+        var_type_kinds=np.empty(0, dtype=object),
+        coef_deltas=[],
+        n_coef_updates=0,
+        con_rhs_indices=place,
+        con_rhs_values=none,
+        con_rhs_signs=text,
+        con_sign_indices=place,
+        con_sign_values=text,
+        obj_c_indices=None,
+        obj_c_values=None,
+        obj_sense=None,
+        var_slices={},
+        con_slices={},
+        snapshot=ModelSnapshot(StructuralKey((), (), place, place)),
+    )
 
 
 def _gurobi_basis(solver: Any) -> dict[str, np.ndarray]:
