@@ -7,6 +7,7 @@ has a closed form or a one-dimensional search. Nothing here calls a solver.
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from agents.problem import Plan, PlanningProblem, Terms
 from scenarios.schema import CostCurve
@@ -28,7 +29,7 @@ class CurveProblem(PlanningProblem):
     ----------
     curve : CostCurve
     weights_h : ndarray, shape (snapshots,)
-    shape : ndarray, shape (products, snapshots)
+    shape : scipy.sparse.csr_array, shape (products, snapshots)
         Products the country can respond with; each snapshot may belong to one product only.
     value_of_lost_load_eur_per_mwh : float
 
@@ -42,19 +43,22 @@ class CurveProblem(PlanningProblem):
         self,
         curve: CostCurve,
         weights_h: np.ndarray,
-        shape: np.ndarray,
+        shape: sp.csr_array,
         value_of_lost_load_eur_per_mwh: float,
     ) -> None:
         self.country = curve.country
         self.weights_h = np.asarray(weights_h, dtype=float)
-        self.shape = np.asarray(shape, dtype=float)
+        self.shape = sp.csr_array(shape, dtype=float)
         self.solves = 0
         self._demand_mw = np.array(
             np.broadcast_to(np.asarray(curve.demand_mw, dtype=float), self.weights_h.shape)
         )
         self._check_shape()
-        self._product_of = self.shape.argmax(axis=0)
-        self._delivery = self.shape.max(axis=0, initial=0.0)
+        place = self.shape.tocoo()
+        self._product_of = np.zeros(len(self.weights_h), dtype=int)  # of none: nothing delivered
+        self._product_of[place.col] = place.row
+        self._delivery = np.zeros(len(self.weights_h))
+        self._delivery[place.col] = place.data
         self._hours = self.shape @ self.weights_h
         self._lay_out_segments(curve, value_of_lost_load_eur_per_mwh)
 
@@ -114,7 +118,8 @@ class CurveProblem(PlanningProblem):
     def _check_shape(self) -> None:
         if self.shape.ndim != 2 or self.shape.shape[1] != len(self.weights_h):
             raise ValueError(f"{self.country}: the products do not fit the snapshots")
-        if (self.shape < 0).any() or ((self.shape > 0).sum(axis=0) > 1).any():
+        often = np.bincount(self.shape.indices, minlength=len(self.weights_h))
+        if (self.shape.data < 0).any() or (often > 1).any():
             raise ValueError(
                 f"{self.country}: a cost curve can respond only with products that do not overlap"
             )

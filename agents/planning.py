@@ -17,6 +17,7 @@ from typing import Any
 import linopy
 import numpy as np
 import pypsa
+import scipy.sparse as sp
 import xarray as xr
 
 from agents.hot_model import HotModel
@@ -64,7 +65,7 @@ class PypsaProblem(PlanningProblem):
         Country code.
     network : pypsa.Network
         Unsolved network of the country; it stays private to this object.
-    shape : ndarray, shape (products, snapshots)
+    shape : scipy.sparse.csr_array, shape (products, snapshots)
         Products the country can respond with.
     policy : Policy, optional
     solver : {"highs", "gurobi"}
@@ -79,7 +80,7 @@ class PypsaProblem(PlanningProblem):
         self,
         country: str,
         network: pypsa.Network,
-        shape: np.ndarray,
+        shape: sp.csr_array,
         policy: Policy | None = None,
         solver: str = "highs",
         blocks: int = LADDER_BLOCKS,
@@ -209,35 +210,54 @@ class PypsaProblem(PlanningProblem):
         self._balance_rows = self._hot.row_positions(self._balance_labels)
         trade = np.stack([self._import_labels, self._export_labels])
         self._trade_columns = self._hot.column_positions(trade)
-        self._prices = np.zeros((2, self.blocks, len(self.shape)))
-        self._fixed_mw = np.zeros(len(self.shape))
+        self._prices = np.zeros((2, self.blocks, len(self._hours)))
+        self._fixed_mw = np.zeros(len(self._hours))
         self._balance_mw = np.zeros(len(self.weights_h))
         self._injected_mw = np.zeros_like(self._own_demand_mw)
 
     def _add_trade_variables(self, model: linopy.Model) -> tuple[linopy.Variable, linopy.Variable]:
-        product = xr.DataArray(np.arange(len(self.shape)), dims="product")
+        product = xr.DataArray(np.arange(len(self._hours)), dims="product")
         product = product.assign_coords(product=product)
         block = xr.DataArray(np.arange(self.blocks), dims="block")
         zero = xr.zeros_like(block * product, dtype=float).assign_coords(block=block)
         bought, sold = (
             model.add_variables(lower=zero, upper=zero, name=name) for name in (IMPORT, EXPORT)
         )
-        delivery = self.shape.reshape(len(self.shape), self.ports, -1)
-        for bus, share in zip(self._buses, self._landing.T, strict=True):
-            balance = _balance(model, bus)
-            here = xr.DataArray(
-                (balance.coords["name"].values == bus).astype(float),
-                coords={"name": balance.coords["name"]},
-            )
-            shape = xr.DataArray(
-                np.einsum("p,kpt->kt", share, delivery),
-                coords={"product": product, "snapshot": balance.coords["snapshot"]},
-                dims=("product", "snapshot"),
-            )
-            lands = ((bought - sold) * shape).sum(["block", "product"])
-            balance.update(lhs=balance.lhs + lands * here)
+        for balance in {b.name: b for b in (_balance(model, bus) for bus in self._buses)}.values():
+            balance.update(lhs=balance.lhs + self._landed(balance, bought, sold))
         model.objective += (0.0 * bought).sum() + (0.0 * sold).sum()
         return bought, sold
+
+    def _landed(
+        self, balance: linopy.Constraint, bought: linopy.Variable, sold: linopy.Variable
+    ) -> linopy.LinearExpression:
+        """What trade brings to each bus of a block of balances in each snapshot.
+
+        A row has the terms of the products that deliver there and then, and no others, so that
+        memory stays in proportion to the snapshots where every hour is a product.
+        """
+        names, snapshots = balance.coords["name"], balance.coords["snapshot"]
+        at = {bus: share for bus, share in zip(self._buses, self._landing.T, strict=True)}
+        share = np.array([at.get(bus, np.zeros(self.ports)) for bus in names.values])
+        each = sp.eye_array(len(snapshots))
+        delivers = sp.csr_array(sp.kron(sp.csr_array(share), each) @ self.shape.T)
+        rows, nth = delivers.tocoo().row, _position_in_row(delivers)
+        width = int(nth.max(initial=-1)) + 1
+        labels = np.full((delivers.shape[0], width, 2 * self.blocks), -1)
+        factor = np.zeros(labels.shape)
+        ways = [v.labels.transpose("product", "block").values for v in (bought, sold)]
+        labels[rows, nth] = np.hstack(ways)[delivers.indices]
+        factor[rows, nth] = delivers.data[:, None] * np.repeat([1.0, -1.0], self.blocks)
+        dims = ("name", "snapshot", "_term")
+        terms = (len(names), len(snapshots), width * 2 * self.blocks)
+        made = xr.Dataset(
+            {
+                "coeffs": (dims, factor.reshape(terms)),
+                "vars": (dims, labels.reshape(terms)),
+            },
+            {"name": names, "snapshot": snapshots},
+        )
+        return linopy.LinearExpression(made, balance.model)
 
     def _solve_at(self, exchange_mw: np.ndarray) -> Any:
         self._place(exchange_mw)
@@ -314,6 +334,11 @@ class PypsaProblem(PlanningProblem):
                 "check its fleet, its policy and that load may be shed"
             )
         return result
+
+
+def _position_in_row(matrix: sp.csr_array) -> np.ndarray:
+    """Which entry of its row each entry of a sparse matrix is, from zero."""
+    return np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
 
 
 def _balance(model: linopy.Model, bus: str) -> linopy.Constraint:

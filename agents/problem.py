@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class PlanningProblem(ABC):
         "snapshots" as ports times snapshots and "products" as ports times products.
     weights_h : ndarray, shape (snapshots,)
         Hours each snapshot stands for.
-    shape : ndarray, shape (products, snapshots)
+    shape : scipy.sparse.csr_array, shape (products, snapshots)
         MW per snapshot of one MW of each product the country can respond with.
     solves : int
         Number of optimisations made so far.
@@ -105,7 +106,7 @@ class PlanningProblem(ABC):
     country: str
     ports: int = 1
     weights_h: np.ndarray
-    shape: np.ndarray
+    shape: sp.csr_array
     solves: int = 0
 
     @abstractmethod
@@ -153,6 +154,6 @@ class PlanningProblem(ABC):
         """Stand where :meth:`rewind` left a problem with the given :meth:`state`."""
 
 
-def at_ports(shape: np.ndarray, ports: int) -> np.ndarray:
+def at_ports(shape: sp.csr_array, ports: int) -> sp.csr_array:
     """Products once per port: block-diagonal, shape (ports * products, ports * snapshots)."""
-    return shape if ports == 1 else np.kron(np.eye(ports), shape)
+    return sp.block_diag([sp.csr_array(shape)] * ports, format="csr")

@@ -110,7 +110,7 @@ class Valuation:
         lower, upper = np.empty(len(step_mw)), np.empty(len(step_mw))
         for k, step in enumerate(step_mw):
             ports = self.problem.ports
-            delta = np.tile(step * self.products.shape[k] / ports, ports)
+            delta = np.tile(step * self.products.delivery_mw(k) / ports, ports)
             energy = step * self.products.hours[k]
             lower[k] = (base - self.problem.cost(exchange_mw + delta)) / energy
             upper[k] = (self.problem.cost(exchange_mw - delta) - base) / energy
@@ -134,7 +134,7 @@ class Valuation:
             Not increasing, because cost is convex.
         """
         ports, hours = self.problem.ports, self.products.hours[product]
-        shape = np.tile(self.products.shape[product] / ports, ports)
+        shape = np.tile(self.products.delivery_mw(product) / ports, ports)
         costs = np.array([self.problem.cost(exchange_mw + q * shape) for q in steps_mw])
         return -np.diff(costs) / (np.diff(steps_mw) * hours)
 

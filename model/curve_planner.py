@@ -92,11 +92,11 @@ class _Pool:
         self.countries = tuple(problems)
         self.weights_h = next(iter(problems.values())).weights_h
         self.snapshots = len(self.weights_h)
-        self.shape = products.shape if products is not None else np.eye(self.snapshots)
+        self.shape = products.shape if products is not None else sp.eye_array(self.snapshots)
         self.edges = [(min(a, b), max(a, b), data) for a, b, data in graph.edges(data=True)]
         # Exchange of each country per MW of each directed flow, in the order of the columns.
         self.incidence = np.zeros((len(self.countries), 2 * len(self.edges)))
-        peak = self.shape.max(axis=1)
+        peak = self.shape.max(axis=1).toarray()
         limits = []
         for e, (a, b, data) in enumerate(self.edges):
             for way, (sender, receiver) in enumerate(((a, b), (b, a))):
@@ -104,7 +104,7 @@ class _Pool:
                 self.incidence[self.countries.index(sender), column] = -1.0
                 self.incidence[self.countries.index(receiver), column] = 1 - data["loss"]
                 limits.append(data["capacity_mw"][sender] / peak)
-        self.limit_mw = np.array(limits).reshape(2 * len(self.edges), len(self.shape))
+        self.limit_mw = np.array(limits).reshape(2 * len(self.edges), self.shape.shape[0])
         self._exchange_of_flow = sp.kron(self.incidence, self.shape.T, format="csr")
         self._demand = np.array([problems[c].demand_mw for c in self.countries])
         # Units that bring the linear program to the order of one.

@@ -157,13 +157,7 @@ class _Year:
 
 def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationModel:
     rows = np.array([s == name for s in world.products.slices])
-    columns = world.products.shape[rows].any(axis=0)
-    products = Products(
-        tuple(np.array(world.products.names)[rows].tolist()),
-        (name,) * int(rows.sum()),
-        world.products.shape[np.ix_(rows, columns)],
-        world.products.weights_h[columns],
-    )
+    products, columns = world.products.part(rows)
     share = float(products.weights_h.sum()) / HOURS_PER_YEAR
     networks = {c: _cut(n, columns, share) for c, n in world.networks.items()}
     policies: dict[str, Policy] = {

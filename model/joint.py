@@ -87,8 +87,8 @@ def restrict_to_products(n: pypsa.Network, products: Products) -> None:
     if traded.empty:
         return
     flow = n.model.variables["Link-p"].sel(name=traded)
-    product_of = products.shape.argmax(axis=0)
-    leader = np.array([np.flatnonzero(product_of == k)[0] for k in product_of])
+    _, first, place = np.unique(products.of_snapshot, return_index=True, return_inverse=True)
+    leader = first[place]
     follows = np.flatnonzero(leader != np.arange(len(leader)))
     if len(follows) == 0:
         return

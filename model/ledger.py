@@ -70,7 +70,7 @@ class Ledger:
     def __init__(self, graph: nx.Graph, products: Products) -> None:
         self.graph = graph
         self.products = products
-        snapshots = products.shape.shape[1]
+        snapshots = products.snapshots
         self.flows_mw: dict[str, np.ndarray] = {
             data["name"]: _kept(np.zeros(snapshots)) for _, _, data in graph.edges(data=True)
         }
@@ -122,7 +122,7 @@ class Ledger:
         return exchange
 
     def _add_up_mw(self, country: str) -> np.ndarray:
-        total = np.zeros((port_count(self.graph, country), self.products.shape.shape[1]))
+        total = np.zeros((port_count(self.graph, country), self.products.snapshots))
         for neighbour in self.graph.neighbors(country):
             loss = self.graph.edges[country, neighbour]["loss"]
             port = port_of(self.graph, country, neighbour)
@@ -147,7 +147,7 @@ class Ledger:
         """
         if not is_neutral(self.graph, path):
             return np.zeros(len(self.products))
-        limit = np.full(self.products.shape.shape[1], np.inf)
+        limit = np.full(self.products.snapshots, np.inf)
         for sender, receiver in reversed(path_edges(path)):
             edge = self.graph.edges[sender, receiver]
             flow, loss = self.flow_mw(sender, receiver), edge["loss"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pypsa
+import scipy.sparse as sp
 
 from agents.curve_problem import CurveProblem
 from model.cache import cache_folder, load_arrays, programs, store_arrays
@@ -101,7 +102,7 @@ def _net_flows(n: pypsa.Network, world: World) -> dict[str, np.ndarray]:
 def _every_snapshot(world: World) -> Products:
     weights = world.products.weights_h
     names = tuple(str(t) for t in range(len(weights)))
-    return Products(names, names, np.eye(len(weights)), weights)
+    return Products(names, names, sp.eye_array(len(weights)), weights)
 
 
 def _key(world: World, products: Products | None) -> str:
@@ -117,7 +118,8 @@ def _key(world: World, products: Products | None) -> str:
         for frame in (n.generators_t.p_max_pu, n.storage_units_t.inflow):
             digest.update(np.ascontiguousarray(frame.to_numpy(dtype=float)).tobytes())
     if products is not None:
-        digest.update(products.shape.tobytes())
+        for part in (products.shape.data, products.shape.indices, products.shape.indptr):
+            digest.update(part.tobytes())
     return digest.hexdigest()[:24]
 
 

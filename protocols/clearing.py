@@ -119,7 +119,7 @@ class Network:
         data = [market.graph.edges[line] for line in self.lines]
         self.loss = np.array([d["loss"] for d in data])
         self.hours = market.products.hours
-        snapshots = market.products.shape.shape[1]
+        snapshots = market.products.snapshots
         self.limit_mw = np.array(
             [
                 [

@@ -64,7 +64,7 @@ def worthwhile_mw(
         MW sent by the first country, and what of it arrives at the second.
     """
     lines = [_Line.of(market, *ends) for ends in pairwise(loop)]
-    snapshots = market.products.shape.shape[1]
+    snapshots = market.products.snapshots
     flow_mw = [line.flow_mw for line in lines]
     sent, saved = np.zeros(snapshots), np.zeros(snapshots)
     for _ in range(len(lines) + 1):  # every stretch but the last ends where a line turns around

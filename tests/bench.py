@@ -139,7 +139,7 @@ def perturbations(problem: PypsaProblem) -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     step_mw = PERTURBATION * float(problem.demand_mw.mean())
     products, snapshots = problem.shape.shape
-    first, middle = problem.shape[0], problem.shape[products // 2]
+    first, middle = problem.shape[[0, products // 2]].toarray()
     return [
         np.full(snapshots, step_mw),
         np.full(snapshots, -step_mw),

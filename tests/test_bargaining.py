@@ -27,7 +27,8 @@ every_solution = pytest.mark.parametrize("solution", SOLUTIONS)
 
 def bargain(name: str, buyer: str, seller: str, mw: np.ndarray, **limits: float) -> PriceQuantity:
     w = teaching_world(name)
-    return price_quantity(w.problems[buyer], w.problems[seller], w.products.shape[0], mw, **limits)
+    delivery = w.products.delivery_mw(0)
+    return price_quantity(w.problems[buyer], w.problems[seller], delivery, mw, **limits)
 
 
 @every_solution

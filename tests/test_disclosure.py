@@ -127,10 +127,10 @@ def test_truth_lies_in_every_band(name: str, mode: str, place: str) -> None:
             # A product may span snapshots of unlike demand: its marginal value is their mean.
             supply = (
                 problem.demand_mw[:, None]
-                - known.band.mw[None, :] * (products.shape[k] > 0)[:, None]
+                - known.band.mw[None, :] * (products.delivery_mw(k) > 0)[:, None]
             )
             below, above = problem.marginal_cost(supply)
-            weight = (products.shape[k] * products.weights_h)[:, None] / products.hours[k]
+            weight = (products.delivery_mw(k) * products.weights_h)[:, None] / products.hours[k]
             cap = known.band.cap
             slack = 1e-5 * cap  # answers are rounded, prices of demand steps have a least gain
             assert (low[k] <= np.minimum((weight * above).sum(axis=0), cap) + slack).all()

@@ -57,7 +57,7 @@ def test_response_is_never_worse_than_staying(
     strategy: Strategy, start: np.ndarray, price: float, wide: float
 ) -> None:
     problem = strategy.report(true_problem())
-    n = len(problem.shape)
+    n = problem.shape.shape[0]
     terms = Terms(np.full(n, price), np.full(n, price), np.full(n, wide), np.full(n, wide))
     change = problem.respond(start, terms)
     assert (np.abs(change) <= wide + 1e-6).all()
@@ -78,7 +78,7 @@ def test_a_mark_up_asks_more_and_values_less() -> None:
 
 def test_withholding_offers_a_share_at_every_price() -> None:
     true = true_problem()
-    n = len(true.shape)
+    n = true.shape.shape[0]
     terms = Terms(*(np.full(n, x) for x in (45.0, 45.0)), *(np.full(n, x) for x in (1e4, 1e4)))
     truth = true.respond(np.zeros(24), terms)
     said = Withholding(0.25).report(true).respond(np.zeros(24), terms)
