@@ -76,7 +76,7 @@ def test_nobody_changes_the_shape() -> None:
         products.shape.data[0] = 2.0
     with pytest.raises(ValueError, match="read-only"):
         products.shape[0, 0] = 2.0
-    with pytest.warns(sp.SparseEfficiencyWarning):
+    with pytest.raises(ValueError, match="read-only"), pytest.warns(sp.SparseEfficiencyWarning):
         products.shape[0, 1] = 2.0
     products.shape.data = np.zeros(3)
     with pytest.raises(AttributeError):
