@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from agents.strategy import Strategy
 from agents.tactics import MiCRO, TimeDependent, TitForTat, TradeOff
 from protocols.plugins import PluginError
@@ -43,7 +45,7 @@ class Conceder(Strategy):
     name = "conceder"
 
     def __init__(self, e: float = 3.0) -> None:
-        if not e > 1:
+        if not 1 < e < math.inf:
             raise PluginError(f"strategy conceder: e must be above 1, not {e:g}")
         self.tactic = TimeDependent(e)
 
@@ -77,7 +79,7 @@ class TradeOffBargainer(Strategy):
     name = "trade_off"
 
     def __init__(self, e: float = 1.0) -> None:
-        if e <= 0:
+        if not 0 < e < math.inf:
             raise PluginError(f"strategy trade_off: e must be above 0, not {e:g}")
         self.tactic = TradeOff(e)
 

@@ -7,6 +7,7 @@ itself plans and settles on the true one.
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from collections.abc import Callable
 from typing import ClassVar
@@ -16,6 +17,7 @@ import numpy as np
 from agents.problem import Plan, PlanningProblem, Terms
 from agents.tactics import MiCRO, TacticSource
 from protocols.messages import Message
+from protocols.parameters import known_parameters, read_parameters
 from protocols.plugins import Family, PluginError
 from protocols.public import PublicLedger
 
@@ -51,16 +53,21 @@ class Strategy(ABC):
         PluginError
             If the parameters do not fit.
         """
-        try:
-            numbers = [float(part) for part in given.split(",") if part.strip()]
-        except ValueError:
-            raise PluginError(f"strategy {cls.name}: '{given}' is no number") from None
-        try:
-            return cls(*numbers)
-        except TypeError:
+        parts = [part.strip() for part in given.split(",") if part.strip()]
+        numbers = [_number(cls.name, part) for part in parts]
+        known = list(known_parameters(cls))
+        if len(numbers) > len(known):
             raise PluginError(
                 f"strategy {cls.name} does not take {len(numbers)} parameters, as in '{given}'"
-            ) from None
+            )
+        named = dict(zip(known, numbers, strict=False))
+        try:
+            return cls(**read_parameters(f"strategy {cls.name}", cls, named))
+        except PluginError:
+            raise
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise PluginError(f"strategy {cls.name} cannot be made: {told}") from error
 
     def report(self, problem: PlanningProblem) -> PlanningProblem:
         """Return the problem that answers are made from."""
@@ -70,6 +77,16 @@ class Strategy(ABC):
         """Reply to a message; ``usual`` is the answer from the reported problem."""
         del ledger
         return usual(message)
+
+
+def _number(strategy: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise PluginError(f"strategy {strategy}: '{text}' is no number")
+    return number
 
 
 class Truthful(Strategy):
@@ -91,7 +108,7 @@ class MarkUp(Strategy):
     name = "markup"
 
     def __init__(self, share: float = 0.1) -> None:
-        if share < 0:
+        if not 0 <= share < math.inf:
             raise PluginError(f"strategy markup: {share:g} is no mark-up; give zero or more")
         self.share = share
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from agents.problem import PlanningError
 from model.ledger import RuleBroken
+from protocols.plugins import PluginError
+from scenarios.errors import ScenarioError
 
 
 def end_of(error: Exception) -> tuple[str, str]:
@@ -18,7 +20,7 @@ def end_of(error: Exception) -> tuple[str, str]:
     told = " ".join(str(error).split())
     if isinstance(error, PlanningError):
         return "infeasible", told
-    if isinstance(error, RuleBroken):
+    if isinstance(error, RuleBroken | PluginError | ScenarioError):
         return "failed", told
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

@@ -18,7 +18,7 @@ class Reporter:
         """A negotiation step ended; ``summary`` is its row of the ``steps`` table."""
 
     def failed(self, error: Exception) -> None:
-        """A negotiation ended in an error that is not of the model's own; a warning was given."""
+        """A negotiation ended in an error, of which a warning was given."""
 
     def warn(self, text: str) -> None:
         """Something the user should know."""

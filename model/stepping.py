@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agents.problem import PlanningError
 from model.ending import end_of
-from model.ledger import RuleBroken
 from model.negotiation import NegotiationModel, Standing
 from model.reporting import Reporter
 
@@ -67,6 +65,5 @@ def _ended(
     model.fall_back(standing)
     status, note = end_of(error)
     reporter.warn(note)
-    if not isinstance(error, PlanningError | RuleBroken):
-        reporter.failed(error)
+    reporter.failed(error)
     return status, note

@@ -22,7 +22,7 @@ from protocols.coordination_messages import (
 )
 from protocols.levelling import Line, PriceSlope, matchings, mirrored
 from protocols.messages import CLOCK, Award, Leg, Limit, LimitCall, Message, Trade
-from protocols.parameters import Count, NonNegative, Positive, Relaxation, WholeNumber
+from protocols.parameters import Count, NonNegative, Positive, Relaxation
 
 Talk = Generator[list[Message], list[Message | None], Any]
 Edge = tuple[str, str]
@@ -109,7 +109,7 @@ class ConsensusAdmm(Protocol):
     """
 
     rounds: Count = 60
-    opening_turns: WholeNumber = 6
+    opening_turns: Count = 6
     sweeps: Count = 3
     steepness: Positive = 1.25
     least_price_share: Positive = 1 / 75

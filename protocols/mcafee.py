@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocols.orders import NOTHING, Match, Orders, margin, split
+from protocols.parameters import Count
 from protocols.sealed_auction import SealedAuction
 
 
@@ -59,7 +60,7 @@ class McAfee(SealedAuction):
         Units into which what both sides would trade at best is divided.
     """
 
-    units: int = 8
+    units: Count = 8
 
     name = "mcafee"
     discloses = "marginal prices, amounts at posted price levels, consent"

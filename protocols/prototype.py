@@ -18,6 +18,7 @@ import numpy as np
 
 from protocols.base import Conversation, Market, Outcome, Protocol, Valuation
 from protocols.messages import CLOCK, Award, Body, Message, Trade
+from protocols.parameters import InnerPart, NonNegative, Remainder
 from protocols.prototype_messages import (
     Bid,
     BidCall,
@@ -49,12 +50,12 @@ class Terms:
 
     margin: float = 0.05
     fee_eur_per_mwh: float = 0.0
-    bid_sign: int = -1
+    bid_sign: Literal[-1, 1] = -1
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin {self.margin} of bilateral bids: give a share in [0, 1)")
-        if self.fee_eur_per_mwh < 0:
+        if not 0 <= self.fee_eur_per_mwh < math.inf:
             raise ValueError(f"fee {self.fee_eur_per_mwh} EUR/MWh: give zero or more")
         if self.bid_sign not in (-1, 1):
             raise ValueError(f"bid_sign {self.bid_sign}: give 1 (bid above cost) or -1 (below)")
@@ -329,10 +330,10 @@ class PrototypeBids(Protocol):
 
     def __init__(
         self,
-        margin: float = 0.05,
-        step_share: float = 0.2,
-        fee: float = 0.0,
-        bid_sign: int = -1,
+        margin: Remainder = 0.05,
+        step_share: InnerPart = 0.2,
+        fee: NonNegative = 0.0,
+        bid_sign: Literal[-1, 1] = -1,
     ) -> None:
         if not 0 < step_share < 1:
             raise ValueError(f"step_share {step_share} of bilateral bids: give a share in (0, 1)")

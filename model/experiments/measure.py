@@ -236,12 +236,13 @@ def negotiate(case: Case, start: Start) -> Negotiated:
 
 
 class _Trouble(Reporter):
-    """Remembers where a negotiation failed."""
+    """Remembers where a negotiation failed, if it was a mistake of somebody's."""
 
     trace = ""
 
     def failed(self, error: Exception) -> None:
-        self.trace = "".join(traceback.format_exception(error))
+        if not isinstance(error, PlanningError | RuleBroken):
+            self.trace = "".join(traceback.format_exception(error))
 
 
 def broken(status: str, reason: str, trace: str = "") -> Measured:
