@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viz.serve import command, environment
+from viz.gate import Gate
+
+COMMAND = Path(__file__).parents[1] / "run.py"
 
 # Set by .ci/run: there a missing browser is a failure, elsewhere the tests skip.
 DEMANDED = "DMAN_CEP_NEEDS_CHROMIUM"
@@ -35,43 +39,75 @@ def chromium() -> str | None:
     return shutil.which("chromium")
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running app.
+
+    Attributes
+    ----------
+    address : str
+        Of the first page, without the key.
+    key : str
+    process : Popen
+    """
+
+    address: str
+    key: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def port(self) -> int:
+        """Port it serves on."""
+        return int(self.address.rsplit(":", 1)[1].strip("/"))
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that holds the key."""
+        return Gate(None, (), self.port, self.key).cookie  # type: ignore[arg-type]
+
+    def reader(self, running: Any, **options: Any) -> Any:
+        """A browser's context of somebody who has opened the address that was printed."""
+        context = running.new_context(**options)
+        context.add_cookies([{"name": self.cookie, "value": self.key, "url": self.address}])
+        return context
+
+
 @contextlib.contextmanager
-def served(results: Path, log: Path, folder: Path | None = None) -> Iterator[str]:
-    """Address of a server that is ready, started in a folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/"
+def served(results: Path, log: Path, folder: Path | None = None) -> Iterator[Server]:
+    """Server that is ready, started in a folder as a user starts it."""
+    words = ["app", "--results", str(results.resolve()), "--port", "0", "--no-browser"]
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            command("127.0.0.1", port, False),
+        process = subprocess.Popen(
+            [sys.executable, str(COMMAND), *words],
             cwd=folder,
-            env=environment(results),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        _wait_ready(address, server, log)
-        yield address
+        server = _ready(process, log)
+        yield server
     finally:
-        server.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         try:
-            server.wait(10)
+            process.wait(10)
         except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait_ready(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
     for _ in range(240):
-        if server.poll() is not None:
+        told = re.search(r"is at (http://\S+/)\?token=(\S+)", log.read_text())
+        if process.poll() is not None:
             break
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{address}readyz", timeout=5) as answer,
-        ):
-            if answer.status == 200:
-                return
+        if told is not None:
+            server = Server(told[1], told[2], process)
+            request = urllib.request.Request(
+                f"{server.address}readyz", headers={"Cookie": f"{server.cookie}={server.key}"}
+            )
+            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5) as answer:
+                if answer.status == 200:
+                    return server
         time.sleep(0.25)
     raise RuntimeError(f"the server is not ready:\n{log.read_text()[-2000:]}")
 

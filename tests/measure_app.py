@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import psutil
 import typer
 
-from tests.browser import browser, served
+from tests.browser import Server, browser, served
 from viz.jobs import start
 from viz.page.state import PageState
 
@@ -50,13 +50,9 @@ def redraws(page: Any, count: int) -> list[float]:
     return taken
 
 
-def server_mb(port: int) -> float:
+def server_mb(server: Server) -> float:
     """Memory of the server's process, MB."""
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "solara" in words and str(port) in words:
-            return float(process.memory_info().rss) / 1e6
-    raise RuntimeError("the server is gone")
+    return float(psutil.Process(server.process.pid).memory_info().rss) / 1e6
 
 
 def told(name: str, seconds: list[float]) -> None:
@@ -79,12 +75,13 @@ def main(
     with (
         tempfile.TemporaryDirectory() as folder,
         browser() as chromium,
-        served(run.parent, Path(folder) / "log.txt") as address,
+        served(run.parent, Path(folder) / "log.txt") as server,
     ):
-        port = int(address.rsplit(":", 1)[1].strip("/"))
+        address = server.address
+        reader = server.reader(chromium, viewport={"width": 1440, "height": 1000})
         ready = []
         for _ in range(4):
-            page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+            page = reader.new_page()
             begun = time.perf_counter()
             page.goto(f"{address}?{query}")
             page.wait_for_selector(READY)
@@ -92,7 +89,7 @@ def main(
             page.close()
         told("page ready, first of a new server", ready[:1])
         told("page ready, later", ready[1:])
-        page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+        page = reader.new_page()
         page.goto(f"{address}?{query}")
         page.wait_for_selector(READY)
         redraws(page, 6)
@@ -106,7 +103,7 @@ def main(
         begun = time.monotonic()
         while time.monotonic() - begun < minutes * 60:
             played = f"{time.monotonic() - begun:4.0f} s, {page.evaluate('window.redraws')} redraws"
-            typer.echo(f"server after {played}: {server_mb(port):.0f} MB")
+            typer.echo(f"server after {played}: {server_mb(server):.0f} MB")
             time.sleep(min(30.0, minutes * 15))
 
 

@@ -31,10 +31,11 @@ def main(
     with (
         tempfile.TemporaryDirectory() as folder,
         browser() as chromium,
-        served(run.resolve().parent, Path(folder) / "log.txt") as address,
+        served(run.resolve().parent, Path(folder) / "log.txt") as server,
     ):
-        page = chromium.new_page(viewport={"width": 1440, "height": 1420})
-        page.goto(f"{address}?{state.query()}")
+        reader = server.reader(chromium, viewport={"width": 1440, "height": 1420})
+        page = reader.new_page()
+        page.goto(f"{server.address}?{state.query()}")
         for figure in ("map", "marginal-costs", "gain", "bids"):
             page.wait_for_selector(f"[data-figure={figure}] svg")
         page.wait_for_timeout(500)

@@ -16,7 +16,7 @@ import pytest
 
 from model.options import RunOptions
 from model.runs import run as negotiate
-from tests.browser import DEMANDED, browser, chromium, complaints, served
+from tests.browser import DEMANDED, Server, browser, chromium, complaints, served
 from tests.small_networks import written
 from viz.jobs import find_job, jobs
 from viz.page.screen import NARROW_PX
@@ -63,16 +63,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     networks = folder / "networks"
     networks.mkdir()
     whole = written(networks)
     (networks / "broken.nc").write_bytes(whole.read_bytes()[:3000])
-    with served(results, folder / "log.txt", folder) as where:
-        yield where
+    with served(results, folder / "log.txt", folder) as running:
+        yield running
     for job in jobs(results):
         job.stop()
+
+
+@pytest.fixture(scope="module")
+def address(server: Server) -> str:
+    return server.address
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +87,10 @@ def running() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(running: Any, address: str) -> Iterator[Any]:
+def page(running: Any, server: Server, address: str) -> Iterator[Any]:
     """A reader's page; it must neither complain nor ask anybody else for anything."""
-    context = running.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    size = {"width": 1400, "height": 1000}
+    context = server.reader(running, viewport=size, accept_downloads=True)
     context.set_default_timeout(30_000)
     opened = context.new_page()
     found = complaints(opened, address)
@@ -146,7 +152,7 @@ def choose(page: Any, label: str, option: str | re.Pattern[str]) -> None:
 
 def test_start_watch_pause_go_on_reload(page: Any, address: str, results: Path) -> None:
     """A run is started, frozen, let go, watched to its end, and found again after F5."""
-    page.goto(address)
+    page.goto(f"{address}?tab=new")
     choose(page, "Scenario", "wheeling")
     page.get_by_role("button", name="Start the run").click()
     page.get_by_role("button", name="Pause the run").click()
@@ -213,12 +219,12 @@ def test_playing_moves_the_picture_only(page: Any, address: str, results: Path) 
 
 
 def test_two_readers_do_not_disturb_each_other(
-    running: Any, page: Any, address: str, results: Path
+    running: Any, page: Any, server: Server, address: str, results: Path
 ) -> None:
     where = f"{address}?tab=negotiation&run={key(results, 'wheeling', ADAPTIVE)}&step=3"
     page.goto(where)
     figure(page, "map")
-    other = running.new_page()
+    other = server.reader(running).new_page()
     other.goto(where)
     figure(other, "map")
     other.get_by_role("slider").first.focus()
@@ -298,7 +304,7 @@ def test_mistakes_are_told_in_words(page: Any, address: str) -> None:
 
 def test_network_file_is_negotiated_on_the_map(page: Any, address: str, results: Path) -> None:
     """A file found in ``networks`` is run, cut to a few snapshots, and drawn with its shapes."""
-    page.goto(address)
+    page.goto(f"{address}?tab=new")
     choose(page, "Scenario or network file", re.compile("elec_s_4"))
     page.get_by_label("Only snapshots").fill("8")
     page.get_by_label("Only countries").fill("BW, NA, ZA")
@@ -327,7 +333,7 @@ def test_network_file_is_negotiated_on_the_map(page: Any, address: str, results:
 def test_bad_network_files_are_told_in_words(
     page: Any, address: str, path: str, words: str
 ) -> None:
-    page.goto(address)
+    page.goto(f"{address}?tab=new")
     choose(page, "Scenario or network file", re.compile("^network file"))
     begin = page.get_by_role("button", name="Start the run")
     page.get_by_text("Say which file").wait_for()
@@ -341,10 +347,11 @@ def test_bad_network_files_are_told_in_words(
 
 
 @pytest.mark.parametrize("tab", ["negotiation", "outcome", "new"])
-def test_phone_and_dark(running: Any, address: str, results: Path, tab: str) -> None:
-    context = running.new_context(
-        viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True
-    )
+def test_phone_and_dark(
+    running: Any, server: Server, address: str, results: Path, tab: str
+) -> None:
+    size = {"width": 390, "height": 844}
+    context = server.reader(running, viewport=size, color_scheme="dark", is_mobile=True)
     page = context.new_page()
     found = complaints(page, address)
     page.goto(f"{address}?tab={tab}&run={key(results, 'wheeling', ADAPTIVE)}")

@@ -18,13 +18,15 @@ def serve_app(
     host: Annotated[
         str, typer.Option(help="Address to serve; 127.0.0.1 is this machine only.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Port to serve on; 0 for any that is free.", min=0, max=65535)
+    ] = 8765,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:
     """Serve the app: start runs, watch them live, replay and compare them."""
     from viz.serve import serve
 
-    raise typer.Exit(serve(results, host, port, not no_browser))
+    serve(results, host, port, not no_browser)
 
 
 def report(
