@@ -1,6 +1,6 @@
 """The app: watch a negotiation live, go back to any round, compare runs.
 
-``python run.py app``, or ``solara run viz/app.py``. The page reads records and nothing else; a run
+``python run.py app``. The page reads records and nothing else; a run
 that it starts is a process of its own. Each reader has a page state of their own.
 """
 
@@ -12,10 +12,10 @@ import solara
 import solara.server.settings
 
 from viz.html_tables import PAGE_CSS
-from viz.jobs import Job, find_job, job_of, runs
+from viz.jobs import Job, job_of, runs
 from viz.page.address import AddressBar
 from viz.page.controls import RunStatus
-from viz.page.folders import key_of, opened, results_folder, run_label
+from viz.page.folders import found, job_with, key_of, opened, results_folder, run_label
 from viz.page.new_run import NewRun
 from viz.page.panels import Downloads, Picker
 from viz.page.screen import Screen
@@ -62,11 +62,11 @@ def Page() -> None:
         run = "" if job.run is None else key_of(job.run)
         set_state(replace(state, tab="negotiation", job=job.folder.name, run=run, step=None))
 
-    job = find_job(results_folder() / "app" / state.job) if state.job else None
+    job = job_with(state.job) if state.job else None
     run = state.run
     if not run and job is not None and job.run is not None:
         run = key_of(job.run)
-    use_news(lambda: _news(state), [state.run, state.job, state.other])
+    trouble = use_news(lambda: _news(state), [state.run, state.job, state.other])
     view, error = opened(run)
     other, other_error = opened(state.other)
     if job is None and view is not None:
@@ -77,6 +77,9 @@ def Page() -> None:
     Screen(event_told=lambda narrow: set_state(replace(state, narrow=narrow)))
     with solara.Div(classes=["page"]):
         _Head(state, set_state, run)
+        if trouble:
+            text = f"This page gets no news at present and shows what it knew last. {trouble}"
+            solara.Warning(text, classes=["no-news"])
         if state.tab == "new":
             NewRun(begin)
             return
@@ -139,10 +142,11 @@ def _Head(state: PageState, set_state, run: str) -> None:  # type: ignore[no-unt
 def _news(state: PageState) -> tuple[object, ...]:
     """Everything on disk that changes what the page shows; cheap to look up."""
     folder = results_folder()
-    job = find_job(folder / "app" / state.job) if state.job else None
-    paths = [folder / key for key in (state.run, state.other) if key]
-    if job is None and state.run:
-        job = job_of(folder, folder / state.run)
+    job = job_with(state.job) if state.job else None
+    run = found(state.run)
+    paths = [path for path in (run, found(state.other)) if path is not None]
+    if job is None and run is not None:
+        job = job_of(folder, run)
     elif job is not None and job.run is not None:
         paths.append(job.run)
     standing = None if job is None else (job.standing(), job.run)

@@ -2,11 +2,12 @@
 
 A drawing is a list of polygons, lines, discs, boxes and texts in pixels, the origin at the top
 left. Colours are ``#rrggbb``, or a role such as ``ink`` that is dark on a light page and light on a
-dark one. :mod:`viz.svg` and :mod:`viz.raster` print drawings.
+dark one; nothing else is printed. :mod:`viz.svg` and :mod:`viz.raster` print drawings.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -115,6 +116,32 @@ class Text:
 
 
 Item = Lines | Disc | Box | Text
+
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+# What XML and fonts cannot hold: control characters, halves of characters.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def light(colour: str | None) -> str:
+    """``#rrggbb`` of a colour or role on a light page, ``none`` for None.
+
+    Raises
+    ------
+    ValueError
+        For anything else, whoever wrote it: a colour goes into style sheets and files.
+    """
+    if colour is None:
+        return "none"
+    if colour in ROLES:
+        return ROLES[colour][0]
+    if not _HEX.fullmatch(colour):
+        raise ValueError(f"{colour!r} is no colour; write #rrggbb")
+    return colour
+
+
+def printable(text: str) -> str:
+    """A text without what no file can hold; a sign stands for each character left out."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 @dataclass

@@ -145,9 +145,10 @@ class Gate:
 
 
 def _own_page(headers: Headers, host: str, *, socket: bool) -> bool:
-    """Whether a page of this server sent it; browsers name the sender of all that may change things.
+    """Whether a page of this server sent it.
 
-    A web socket always has one, a plain look at a page has none.
+    Browsers name the sender of every web socket and of all that may change something; a plain look
+    at a page has none.
     """
     senders = headers.getlist("origin")
     if not senders:

@@ -14,7 +14,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from pathlib import Path
 import psutil
 
 from model.files import write_json
+from viz.inside import inside
 
 CODES = {
     0: "it ended: the countries agreed",
@@ -32,6 +35,7 @@ CODES = {
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
 # The system's clock may be set while a run works, and with it the moment at which it began.
 SAME_START_S = 5.0
+_MODULE = ["-m", "viz.started"]
 _BEGUN = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-(\d+))?")
 
 
@@ -78,10 +82,10 @@ class Job:
 
     @property
     def run(self) -> Path | None:
-        """Folder of the run; None as long as it has none."""
+        """Folder of the run; None as long as it has none among the results."""
         resumed = _option(self.command, "--resume")
         if resumed is not None:
-            return Path(resumed)
+            return _run_below(self.folder.parents[1], Path(resumed))
         found = sorted(self.folder.glob("*/manifest.json"))
         return found[0].parent if found else None
 
@@ -97,9 +101,13 @@ class Job:
 
     @property
     def code(self) -> int | None:
-        """Exit code; None before the end."""
-        file = self.folder / "ended.json"
-        return int(json.loads(file.read_text())["code"]) if file.is_file() else None
+        """Exit code; None before the end, -1 if it cannot be read."""
+        try:
+            return int(json.loads((self.folder / "ended.json").read_text())["code"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return -1
 
     @property
     def last_words(self) -> str:
@@ -142,23 +150,42 @@ class Job:
 
     def stop(self) -> None:
         """Interrupt the run, as Ctrl-C does; finished steps are kept."""
-        if self._alive():
-            os.kill(self.process, signal.SIGINT)
-            if CAN_PAUSE:
-                self.go_on()
+        process = self._own_process()
+        if process is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
+        if CAN_PAUSE:
+            self.go_on()
 
     def _signal(self, number: int) -> None:
-        if self._alive():
-            os.killpg(self.process, number)
+        """Signal the process and all that it has started."""
+        process = self._own_process()
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
 
     def _alive(self) -> bool:
+        return self._own_process() is not None
+
+    def _own_process(self) -> psutil.Process | None:
+        """The process that works on this job; None if the number is nobody's or another's.
+
+        A number alone names whoever has it by now, and a file may name any: the process must have
+        begun when the job says and have been told to work on this very job.
+        """
+        if self.process <= 1:
+            return None
         try:
             process = psutil.Process(self.process)
-            if abs(process.create_time() - self.started_s) > SAME_START_S:
-                return False
-            return process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+            began, words = process.create_time(), process.cmdline()
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except (psutil.Error, OverflowError):
+            return None
+        same = abs(began - self.started_s) <= SAME_START_S
+        told = words[1:3] == _MODULE and Path(*words[3:4]).name == self.folder.name
+        return process if same and told else None
 
     def _has_summary(self) -> bool:
         return self.run is not None and (self.run / "summary.json").is_file()
@@ -183,14 +210,18 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
     command = [*arguments, *out]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "viz.started", str(folder), "--", *command],
+            [sys.executable, *_MODULE, str(folder), "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env={**os.environ, "COLUMNS": "160"},
         )
-    started_s = psutil.Process(process.pid).create_time()
+    begun_now = psutil.Process(process.pid)
+    started_s = begun_now.create_time()
+    with suppress(psutil.Error):
+        while not begun_now.cmdline():  # the system fills it in a moment after the start
+            time.sleep(0.001)
     content = {"process": process.pid, "started_s": started_s, "command": command}
     # Whole or absent, because other readers' pages look at all jobs meanwhile.
     write_json(folder / "job.json", content)
@@ -203,12 +234,25 @@ def resume(results: Path, run: Path) -> Job:
 
 
 def find_job(folder: Path) -> Job | None:
-    """Job of a folder, None if it is none."""
-    file = folder / "job.json"
-    if not file.is_file():
+    """Job of a folder; None if it is none or its file is damaged.
+
+    A run that such a job began is still among the runs; only its process is not known.
+    """
+    try:
+        content = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        command = tuple(str(word) for word in content["command"])
+        return Job(folder, int(content["process"]), float(content["started_s"]), command)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return Job(folder, content["process"], content.get("started_s", 0.0), tuple(content["command"]))
+
+
+def _run_below(results: Path, run: Path) -> Path | None:
+    """A run that a job says it resumes, as long as it is one of the results."""
+    try:
+        place = (run.parent.resolve() / run.name).relative_to(results.resolve())
+        return inside(results, place.as_posix())
+    except (ValueError, OSError, RuntimeError):
+        return None
 
 
 def jobs(results: Path) -> list[Job]:

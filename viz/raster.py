@@ -12,7 +12,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from viz.drawing import ROLES, Box, Disc, Drawing, Lines, Text
+from viz.drawing import ROLES, Box, Disc, Drawing, Lines, Text, light, printable
 
 DPI = 100
 _ANCHOR = {"start": "left", "middle": "center", "end": "right"}
@@ -54,20 +54,14 @@ def _printed(drawing: Drawing, kind: str, dpi: float) -> bytes:
     return buffer.getvalue()
 
 
-def _colour(colour: str | None) -> str:
-    if colour is None:
-        return "none"
-    return ROLES[colour][0] if colour in ROLES else colour
-
-
 def _points(px: float) -> float:
     return px * 72 / DPI
 
 
 def _patch(item: Lines | Disc | Box, order: int) -> Any:
     style: dict[str, Any] = {
-        "facecolor": _colour(item.fill),
-        "edgecolor": _colour(item.stroke),
+        "facecolor": light(item.fill),
+        "edgecolor": light(item.stroke),
         "zorder": order,
         "clip_on": True,
     }
@@ -96,16 +90,16 @@ def _outline(item: Lines) -> Outline:
 def _text(axes: Any, item: Text, order: int) -> None:
     effects = []
     if item.halo is not None:
-        effects = [withStroke(linewidth=_points(3), foreground=_colour(item.halo))]
+        effects = [withStroke(linewidth=_points(3), foreground=light(item.halo))]
     axes.text(
         item.x,
         item.y,
-        item.text,
+        printable(item.text),
         fontsize=_points(item.size) * 0.96,
         ha=_ANCHOR[item.anchor],
         va="center_baseline" if item.turned else "center",
         rotation=90 if item.turned else 0,
-        color=_colour(item.fill),
+        color=light(item.fill),
         fontweight="bold" if item.bold else "normal",
         path_effects=effects,
         zorder=order,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from model.columns import TABLES
+from model.columns import FINAL_TABLES, TABLES
 from model.graph import interconnection_graph
 from model.records import RunRecords
 from viz.outlines import outline_of
@@ -160,7 +160,13 @@ class RunView:
 
     def messages(self, step: int) -> pd.DataFrame:
         """Messages of one step, in order."""
-        return _messages(self.records.path / "messages" / f"step-{step:04d}.parquet")
+        file = self.records.path / "messages" / f"step-{step:04d}.parquet"
+        try:
+            written = file.stat().st_mtime_ns
+        except FileNotFoundError:
+            # Not kept: the step may be written any moment, while this view is looked at.
+            return pd.DataFrame(columns=[column.name for column in TABLES["messages"]])
+        return _messages(file, written)
 
     @cached_property
     def products(self) -> list[str]:
@@ -209,23 +215,28 @@ def view_run(path: str | Path) -> RunView:
     return _view(str(path), stamp(path))
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Changes whenever a step or the summary of a run was written."""
-    summary = path / "summary.json"
-    newest = summary.stat().st_mtime_ns if summary.is_file() else 0
-    return newest, sum(1 for _ in (path / "steps").glob("step-*.parquet"))
+def stamp(path: Path) -> tuple[int, ...]:
+    """Changes whenever a step, an outcome or the summary of a run was written."""
+    # Files are put in place whole, which changes the time of their folder.
+    watched = ("summary.json", "network.nc", "steps", *FINAL_TABLES)
+    steps = sum(1 for _ in (path / "steps").glob("step-*.parquet"))
+    return (*(_written_ns(path / name) for name in watched), steps)
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=KEPT_VIEWS)
-def _view(path: str, _: tuple[int, int]) -> RunView:
+def _view(path: str, _: tuple[int, ...]) -> RunView:
     return RunView(RunRecords.open(path, unfinished=True))
 
 
 @lru_cache(maxsize=16)
-def _messages(file: Path) -> pd.DataFrame:
-    if not file.is_file():
-        names = [column.name for column in TABLES["messages"]]
-        return pd.DataFrame({name: [] for name in names})
+def _messages(file: Path, _: int) -> pd.DataFrame:
     return pd.read_parquet(file)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from viz.colours import as_hex
 from viz.run_view import KEPT_VIEWS, RunView
 
 # Carriers of the buses that are part of the electricity grid.
@@ -85,7 +86,10 @@ def _conversions(stored: Any, kinds: Mapping[str, str]) -> list[tuple[str, str, 
 
 @lru_cache(maxsize=KEPT_VIEWS)
 def stored_carriers(view: RunView) -> tuple[dict[str, str], dict[str, str]]:
-    """Colours and names for people of the carriers of the network; none without one."""
+    """Colours and names for people of the carriers of the network; none without one.
+
+    A colour that cannot be read is left out; its carrier is drawn grey, as one without colour is.
+    """
     file = view.records.network_path
     if not file.is_file():
         return {}, {}
@@ -95,7 +99,7 @@ def stored_carriers(view: RunView) -> tuple[dict[str, str], dict[str, str]]:
         carriers = _texts(stored, "carriers_i")
         colours, nice = (_texts(stored, f"carriers_{what}") for what in ("color", "nice_name"))
     return (
-        {c: colour for c, colour in zip(carriers, colours, strict=False) if colour},
+        {c: colour for c, text in zip(carriers, colours, strict=False) if (colour := as_hex(text))},
         {c: name for c, name in zip(carriers, nice, strict=False) if name},
     )
 

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from viz.drawing import ROLES, Box, Disc, Drawing, Item, Lines, Text
+from viz.drawing import ROLES, Box, Disc, Drawing, Item, Lines, Text, light, printable
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
@@ -25,7 +25,7 @@ def to_svg(drawing: Drawing, *, themed: bool = True) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width:g} '
         f'{drawing.height:g}" width="{drawing.width:g}" height="{drawing.height:g}" role="img" '
-        f'aria-label="{escape(drawing.title)}" style="max-width:100%;height:auto" '
+        f'aria-label="{_words(drawing.title)}" style="max-width:100%;height:auto" '
         f'font-family="{FONT}">'
     ]
     if not themed:
@@ -53,11 +53,7 @@ def app_theme_css() -> str:
 
 def _print(item: Item, themed: bool) -> str:
     def paint(colour: str | None) -> str:
-        if colour is None:
-            return "none"
-        if colour not in ROLES:
-            return escape(colour)
-        return f"var(--{colour})" if themed else ROLES[colour][0]
+        return f"var(--{colour})" if themed and colour in ROLES else light(colour)
 
     if isinstance(item, Text):
         return _text(item, paint(item.fill), paint(item.halo))
@@ -65,7 +61,7 @@ def _print(item: Item, themed: bool) -> str:
     if item.stroke is not None:
         width = 1 if isinstance(item, Box) else item.width
         style += f";stroke:{paint(item.stroke)};stroke-width:{width:g}"
-    tip = f"<title>{escape(item.tip)}</title>" if item.tip else ""
+    tip = f"<title>{_words(item.tip)}</title>" if item.tip else ""
     data = _data(item.data)
     if isinstance(item, Disc):
         return (
@@ -103,9 +99,13 @@ def _text(item: Text, fill: str, halo: str) -> str:
     return (
         f'<text x="{item.x:.1f}" y="{item.y:.1f}" dy="0.35em" font-size="{item.size:g}" '
         f'text-anchor="{item.anchor}"{weight}{turn} style="{style}"{_data(item.data)}>'
-        f"{escape(item.text)}</text>"
+        f"{_words(item.text)}</text>"
     )
 
 
+def _words(text: str) -> str:
+    return escape(printable(text))
+
+
 def _data(data: Mapping[str, str]) -> str:
-    return "".join(f' data-{key}="{escape(value)}"' for key, value in data.items())
+    return "".join(f' data-{key}="{_words(value)}"' for key, value in data.items())

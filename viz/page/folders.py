@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 from model.records import RecordsError
-from viz.jobs import begun
+from viz.inside import inside
+from viz.jobs import Job, begun, find_job
 from viz.run_view import RunView, view_run
 
 # Set by ``python run.py app --results``.
 RESULTS_VARIABLE = "DMAN_CEP_RESULTS"
+# Parts of a run that every tab reads.
+_NEEDED = ("title", "how", "names", "lines", "steps", "trades", "valuations", "prices", "products")
 
 
 def results_folder() -> Path:
@@ -34,11 +37,25 @@ def run_of(key: str) -> Path:
     RecordsError
         If the path leads out of the folder of results.
     """
-    # Only the words of an address may not lead out; where a link leads is its owner's choice.
-    path = Path(os.path.normpath(results_folder() / key))
-    if not path.is_relative_to(results_folder()):
-        raise RecordsError(f"'{key}' lies outside the folder of results")
-    return path
+    return inside(results_folder(), key)
+
+
+def found(key: str) -> Path | None:
+    """The same without an error; None for what may not be looked at, and for no words."""
+    try:
+        return run_of(key) if key else None
+    except RecordsError:
+        return None
+
+
+def job_with(name: str) -> Job | None:
+    """Job that an address names; None if there is none, or none that may be named."""
+    try:
+        folder = inside(results_folder() / "app", name)
+    except RecordsError:
+        return None
+    # What signals processes is never found by a link.
+    return None if folder.is_symlink() else find_job(folder)
 
 
 def opened(key: str) -> tuple[RunView | None, str]:
@@ -46,9 +63,15 @@ def opened(key: str) -> tuple[RunView | None, str]:
     if not key:
         return None, ""
     try:
-        return view_run(run_of(key)), ""
-    except (RecordsError, OSError, KeyError, ValueError) as error:
+        view = view_run(run_of(key))
+        for part in _NEEDED:
+            getattr(view, part)
+    except RecordsError as error:
         return None, str(error)
+    except Exception as error:
+        # Whatever is damaged in one run must not take the page along.
+        return None, f"the run '{key}' cannot be read: {type(error).__name__}: {error}"
+    return view, ""
 
 
 def run_label(key: str) -> str:

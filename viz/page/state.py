@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,6 +14,10 @@ TABS = {
     "compare": "Compare",
     "new": "New run",
 }
+
+
+# No step, hour or week has more digits.
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class PageState:
                 continue
             if kinds[key].startswith("str"):
                 values[key] = text
-            elif text.isdigit():
+            elif _NUMBER.fullmatch(text):
                 values[key] = int(text)
         state = cls(**values)  # type: ignore[arg-type]
         return state if state.tab in TABS else cls(**{**values, "tab": "new"})  # type: ignore[arg-type]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import solara
 
 EVERY_S = 0.5
+# A file that is replaced under our eyes is readable a moment later; what lasts longer is told.
+PATIENCE_S = 3.0
 
 
-def use_news(look: Callable[[], Any], dependencies: list[Any]) -> Any:
-    """What ``look`` finds, looked up again and again in a thread; renders when it changes.
+def use_news(look: Callable[[], Any], dependencies: list[Any]) -> str:
+    """Look again and again in a thread, and render when what was found changes.
 
     Parameters
     ----------
@@ -20,23 +24,37 @@ def use_news(look: Callable[[], Any], dependencies: list[Any]) -> Any:
         Cheap; gives a value that can be compared.
     dependencies : list
         What ``look`` depends on.
+
+    Returns
+    -------
+    str
+        Why there can be no news at present; empty while all is well.
     """
-    found, set_found = solara.use_state(None)
+    (_, trouble), set_found = solara.use_state((None, ""))
 
     def watch(stopped: threading.Event) -> None:
-        last = object()
+        told: tuple[Any, str] = (None, "")
+        well = time.monotonic()
+
+        def tell(news: Any, why: str) -> None:
+            nonlocal told
+            if (news, why) != told and not stopped.is_set():
+                set_found((news, why))
+                told = (news, why)
+
         while not stopped.is_set():
+            # Whatever happens, the page must neither stop looking nor stand still in silence.
             try:
-                news = look()
-            except (OSError, ValueError):  # a file was replaced under our eyes: look again
-                news = last
-            if news != last and not stopped.is_set():
-                last = news
-                set_found(news)
+                tell(look(), "")
+                well = time.monotonic()
+            except Exception as error:
+                if time.monotonic() - well > PATIENCE_S:
+                    with suppress(Exception):
+                        tell(told[0], f"{type(error).__name__}: {error}")
             stopped.wait(EVERY_S)
 
     _use_thread(watch, dependencies)
-    return found
+    return trouble
 
 
 def use_ticks(on: bool, seconds: float, tick: Callable[[], None]) -> None:
