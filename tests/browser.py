@@ -73,12 +73,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def served(results: Path, log: Path, folder: Path | None = None) -> Iterator[Server]:
+def served(
+    results: Path, log: Path, folder: Path | None = None, command: Path = COMMAND
+) -> Iterator[Server]:
     """Server that is ready, started in a folder as a user starts it."""
     words = ["app", "--results", str(results.resolve()), "--port", "0", "--no-browser"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(COMMAND), *words],
+            [sys.executable, str(command), *words],
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -113,12 +115,12 @@ def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Any]:
-    """A running Chromium."""
+def browser(*more: str) -> Iterator[Any]:
+    """A running Chromium, with more arguments if need be."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        running = playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *more])
         try:
             yield running
         finally:

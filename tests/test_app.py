@@ -31,6 +31,7 @@ from viz.figures import FIGURES
 from viz.jobs import Job, job_of, jobs, resume, runs, start
 from viz.page.folders import (
     RESULTS_VARIABLE,
+    job_with,
     key_of,
     opened,
     results_folder,
@@ -138,6 +139,7 @@ class TestFolders:
         monkeypatch.setenv(RESULTS_VARIABLE, str(results))
         with pytest.raises(RecordsError, match="outside"):
             run_of("../../etc")
+        assert job_with("../..") is None
         view, error = opened("nothing-here")
         assert view is None
         assert "is not a run" in error

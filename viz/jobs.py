@@ -257,8 +257,18 @@ def _run_below(results: Path, run: Path) -> Path | None:
 
 def jobs(results: Path) -> list[Job]:
     """All jobs, the newest first."""
-    folders = sorted((results.resolve() / "app").glob("*/job.json"), reverse=True)
-    return [job for file in folders if (job := find_job(file.parent)) is not None]
+    found = (find_job(folder) for folder in _job_folders(results.resolve()))
+    return [job for job in found if job is not None]
+
+
+def _job_folders(results: Path) -> list[Path]:
+    """Folders of jobs, the newest first; links are none, see :func:`viz.inside.inside`."""
+    try:
+        with os.scandir(results / "app") as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [results / "app" / name for name in sorted(names, reverse=True)]
 
 
 def job_of(results: Path, run: Path) -> Job | None:
@@ -270,7 +280,8 @@ def job_of(results: Path, run: Path) -> Job | None:
 
 def runs(results: Path) -> list[Path]:
     """All recorded runs, the newest first."""
-    files = [*results.glob("*/manifest.json"), *results.glob("app/*/*/manifest.json")]
+    of_jobs = (file for job in _job_folders(results) for file in job.glob("*/manifest.json"))
+    files = [*results.glob("*/manifest.json"), *of_jobs]
     return sorted((f.parent for f in files), key=lambda run: begun(run.name)[1:], reverse=True)
 
 
