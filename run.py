@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from viz.commands.compare import compare
-from viz.commands.ending import OneLineErrors
+from viz.commands.ending import OneLineErrors, main
 from viz.commands.gains import gains
 from viz.commands.incentives import incentives
 from viz.commands.negotiate import negotiate
@@ -32,4 +32,4 @@ app.command("inspect")(inspect)
 app.command("prepare")(prepare)
 
 if __name__ == "__main__":
-    app(prog_name="python run.py")
+    main(app)

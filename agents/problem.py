@@ -84,6 +84,10 @@ class PlanningError(RuntimeError):
     """A planning problem could not be solved; the message names country and solver status."""
 
 
+class OutOfTime(PlanningError):
+    """A solver reached the time limit that it was given before it found the optimum."""
+
+
 class PlanningProblem(ABC):
     """Cost of a country as a function of its net import.
 

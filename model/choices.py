@@ -6,6 +6,7 @@ Everything here is light, so that a wrong word is answered before any modelling 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,23 @@ def check_options(options: RunOptions) -> None:
     for name in ("workers", "max_steps"):
         if getattr(options, name) < 1:
             raise ScenarioError(f"--{name.replace('_', '-')} must be at least 1")
+    check_time_limit(options.planner_time_limit_s)
     _check_scenario(options)
     _check_players(options)
+
+
+def check_time_limit(seconds: float | None) -> None:
+    """Refuse a time limit of the planner that is none.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not a number of seconds above zero.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ScenarioError(
+            f"--planner-time-limit {seconds:g}: give seconds above 0, or --no-planner"
+        )
 
 
 def choose_protocol(protocol: str, mode: str | None) -> tuple[str, str]:

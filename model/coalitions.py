@@ -9,7 +9,6 @@ of countries.
 
 from __future__ import annotations
 
-import hashlib
 import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,11 +19,11 @@ from typing import cast
 import numpy as np
 
 from agents.curve_problem import CurveProblem
-from model.cache import cache_folder, load_arrays, programs, store_arrays
+from model.cache import cache_folder, fingerprint, load_arrays, programs, store_arrays
 from model.files import content_hash
 from model.graph import interconnection_graph
 from model.line_sets import LineSets, nearest_next
-from model.planner import SOURCES, without_negotiation
+from model.planner import without_negotiation
 from model.reporting import Reporter
 from model.switched_planner import CurvePlanner, HotPlanner, SwitchedPlanner
 from model.world import build_fleets, build_world
@@ -39,15 +38,6 @@ CHUNK = 64
 MOST_PLAYERS = 16
 MOST_SOLVED_SNAPSHOTS = 100_000
 COARSE_RESOLUTION = "2w6h"
-# Everything between a scenario and the cost of a set of lines.
-_SOURCES = (
-    *SOURCES,
-    "agents.hot_model",
-    "model.switched_planner",
-    "scenarios.profiles",
-    "scenarios.time_axis",
-    "scenarios.typical_weeks",
-)
 
 
 class LineGains:
@@ -233,7 +223,4 @@ def _at(scenario: Scenario, resolution: str) -> Scenario:
 
 def _key(scenario: Scenario) -> str:
     """Hash of everything that values depend on."""
-    digest = hashlib.sha256()
-    digest.update(programs(("pypsa", "linopy", "highspy", "pvlib"), _SOURCES))
-    digest.update(scenario.model_dump_json().encode())
-    return digest.hexdigest()[:24]
+    return fingerprint(programs(), scenario.model_dump_json())[:24]

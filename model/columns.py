@@ -214,6 +214,11 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "seed": ("-", "seed of weather, load and negotiation"),
     "status": ("-", "agreed, capped, cycling, infeasible or failed"),
     "note": ("-", "why the status is what it is"),
+    "planner": (
+        "-",
+        "the joint optimum: `found`, `pending` (`--resume` adds it), `out of time`, `failed` or "
+        "`not asked`",
+    ),
     "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
     "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
     "negotiated_cost_eur": ("EUR/a", "cost of all countries with their trades, re-solved"),

@@ -7,6 +7,7 @@ the true cost of its flows. Curves of blocks are exact at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import networkx as nx
@@ -15,6 +16,7 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from agents.curve_problem import CurveProblem
+from agents.problem import OutOfTime
 from model.graph import sent_mw
 from protocols.products import Products
 
@@ -28,7 +30,10 @@ _FIRST_TANGENTS = 12
 
 
 def plan_curves(
-    problems: Mapping[str, CurveProblem], graph: nx.Graph, products: Products | None = None
+    problems: Mapping[str, CurveProblem],
+    graph: nx.Graph,
+    products: Products | None = None,
+    time_limit_s: float | None = None,
 ) -> tuple[float, dict[str, np.ndarray]]:
     """Minimise the cost of all countries together.
 
@@ -41,6 +46,8 @@ def plan_curves(
     products : Products, optional
         Restricts flows to these products, which gives the ceiling of their family. Without,
         every snapshot is free.
+    time_limit_s : float, optional
+        Seconds that all linear programs together may take.
 
     Returns
     -------
@@ -51,10 +58,12 @@ def plan_curves(
 
     Raises
     ------
+    OutOfTime
+        If the time limit is reached.
     RuntimeError
-        If the gap does not close.
+        If the gap does not close for another reason.
     """
-    pool = _Pool(problems, graph, products)
+    pool = _Pool(problems, graph, products, _Clock(time_limit_s))
     best_cost, best_flows, bound, gap = np.inf, {}, -np.inf, np.inf
     for _ in range(_MOST_REFINEMENTS):
         found = pool.solve()
@@ -79,6 +88,29 @@ def plan_curves(
     return best_cost, pool.without_loops(best_flows)
 
 
+class _Clock:
+    """Time left of a limit."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._limit_s = limit_s
+        self._begun_s = time.perf_counter()
+
+    def options(self) -> dict[str, float]:
+        """Options that hold a solver to the time left.
+
+        Raises
+        ------
+        OutOfTime
+            If none is left.
+        """
+        if self._limit_s is None:
+            return {}
+        left_s = self._limit_s - (time.perf_counter() - self._begun_s)
+        if left_s <= 0:
+            raise OutOfTime(f"no optimum within {self._limit_s:g} s")
+        return {"time_limit": left_s}
+
+
 class _Pool:
     """The linear program: directed flows per edge and product, generation, cost rates."""
 
@@ -87,8 +119,10 @@ class _Pool:
         problems: Mapping[str, CurveProblem],
         graph: nx.Graph,
         products: Products | None,
+        clock: _Clock,
     ) -> None:
         self.problems = problems
+        self._clock = clock
         self.countries = tuple(problems)
         self.weights_h = next(iter(problems.values())).weights_h
         self.snapshots = len(self.weights_h)
@@ -160,11 +194,13 @@ class _Pool:
                 options={
                     "primal_feasibility_tolerance": 1e-9,
                     "dual_feasibility_tolerance": 1e-9,
+                    **self._clock.options(),
                 },
             )
             if result.status == 0:
                 break
         else:
+            self._clock.options()  # it may have been the time
             return None
         flow = result.x[:flow_columns].reshape(self.limit_mw.shape) * self._power_mw
         flow = np.clip(flow, 0.0, self.limit_mw)
@@ -201,6 +237,7 @@ class _Pool:
             b_eq=self._exchange(flows_mw).ravel(),
             bounds=np.column_stack([np.zeros(self.limit_mw.size), self.limit_mw.ravel()]),
             method="highs-ds",
+            options=self._clock.options(),
         )
         if result.status != 0:  # rounding made the flows a hair infeasible
             return flows_mw

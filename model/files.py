@@ -8,7 +8,9 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,26 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def drafted(folder: Path) -> Iterator[Path]:
+    """A folder to write files in that come to their places, under ``folder``, when all are whole.
+
+    For programs that write files themselves, and not atomically. If they fail, files that were
+    there before stay.
+    """
+    draft = folder / ".draft"
+    shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        for file in sorted(f for f in draft.rglob("*") if f.is_file()):
+            place = folder / file.relative_to(draft)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -11,6 +11,7 @@ import pypsa
 
 from agents.hot_model import muted
 from agents.policy import Policy
+from agents.problem import OutOfTime
 from agents.singletons import singleton_rows_to_bounds
 from model.graph import strands
 from protocols.products import Products
@@ -102,6 +103,7 @@ def plan_jointly(
     policies: Mapping[str, Policy],
     products: Products | None = None,
     graph: nx.Graph | None = None,
+    time_limit_s: float | None = None,
 ) -> float:
     """Minimise the cost of all countries together, EUR/a.
 
@@ -114,11 +116,15 @@ def plan_jointly(
         Restricts exchange to these products, which gives the ceiling of their family.
     graph : networkx.Graph, optional
         Needed where interconnectors have branches, which carry their flow in fixed shares.
+    time_limit_s : float, optional
+        Seconds the solver may take.
 
     Raises
     ------
+    OutOfTime
+        If the solver reaches its time limit.
     RuntimeError
-        If the solver does not reach optimality.
+        If it does not reach optimality for another reason.
     """
     n.optimize.create_model(include_objective_constant=False)
     for country, policy in policies.items():
@@ -128,10 +134,13 @@ def plan_jointly(
     singleton_rows_to_bounds(n.model)
     if products is not None:
         restrict_to_products(n, products)
+    limit = {} if time_limit_s is None else {"time_limit": time_limit_s}
     with muted():
-        status, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS)
-    if status != "ok":
-        raise RuntimeError(f"planner: the solver ended with {condition}")
+        _, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS, **limit)
+    if condition == "time_limit":
+        raise OutOfTime(f"no optimum within {time_limit_s:g} s")
+    if condition != "optimal":
+        raise RuntimeError(f"the solver ended with {condition}")
     n.optimize.assign_solution()
     n.optimize.assign_duals()
     n.optimize.post_processing()

@@ -31,6 +31,8 @@ class RunOptions:
         Folder the run's own folder is made in.
     planner : bool
         Whether to compute the planner's joint optimum.
+    planner_time_limit_s : float, optional
+        Seconds the solver may take for it; without an optimum by then there is no efficiency.
     strategies : dict of str to str
         Strategy of each country that does not take the scenario's: ``{"ZA": "markup:0.1"}``.
     settlement : str
@@ -55,6 +57,7 @@ class RunOptions:
     max_steps: int = 60
     out: Path = Path("results")
     planner: bool = True
+    planner_time_limit_s: float | None = None
     strategies: dict[str, str] = field(default_factory=dict)
     settlement: str = "pay_as_agreed"
     protocol_settings: dict[str, Any] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import pypsa
 import scipy.sparse as sp
 
 from agents.curve_problem import CurveProblem
-from model.cache import cache_folder, load_arrays, programs, store_arrays
+from model.cache import cache_folder, fingerprint, load_arrays, programs, store_arrays
 from model.curve_planner import plan_curves
 from model.graph import strands
 from model.joint import joint_network, plan_jointly
@@ -18,22 +17,6 @@ from model.ledger import Ledger
 from model.world import World
 from protocols.products import Products
 from scenarios.schema import Scenario
-
-# Modules that make the problem out of networks and policies.
-SOURCES = (
-    "agents.curve_problem",
-    "agents.network",
-    "agents.policy",
-    "agents.singletons",
-    "model.curve_planner",
-    "model.graph",
-    "model.joint",
-    "pypsa_earth.branches",
-    "pypsa_earth.rules",
-    "pypsa_earth.scenario",
-    "pypsa_earth.shedding",
-    "pypsa_earth.split",
-)
 
 
 @dataclass(frozen=True)
@@ -58,7 +41,9 @@ class PlannerResult:
         return ledger.exchange_mw(country)
 
 
-def planner(world: World, products: Products | None = None) -> PlannerResult:
+def planner(
+    world: World, products: Products | None = None, time_limit_s: float | None = None
+) -> PlannerResult:
     """Planner's optimum on exactly the agents' problems; from the cache if it is there.
 
     Parameters
@@ -66,24 +51,34 @@ def planner(world: World, products: Products | None = None) -> PlannerResult:
     world : World
     products : Products, optional
         Restrict exchange to these; by default every snapshot is free.
+    time_limit_s : float, optional
+        Seconds the solver may take; building the problem does not count.
+
+    Raises
+    ------
+    OutOfTime
+        If the solver reaches its time limit.
+    RuntimeError
+        If it finds no optimum for another reason.
     """
     place = cache_folder() / f"planner-{_key(world, products)}.npz"
     cached = load_arrays(place)
     if cached is not None:
         cost_eur = float(cached.pop("cost_eur"))
         return PlannerResult(cost_eur, cached)
-    result = _compute(world, products)
+    result = _compute(world, products, time_limit_s)
     store_arrays(place, {"cost_eur": np.array(result.cost_eur), **result.flows_mw})
     return result
 
 
-def _compute(world: World, products: Products | None) -> PlannerResult:
+def _compute(world: World, products: Products | None, time_limit_s: float | None) -> PlannerResult:
     if not world.networks:
         curves = {c: p for c, p in world.problems.items() if isinstance(p, CurveProblem)}
-        cost, flows = plan_curves(curves, world.graph, products or _every_snapshot(world))
+        free = products or _every_snapshot(world)
+        cost, flows = plan_curves(curves, world.graph, free, time_limit_s)
         return PlannerResult(cost, flows)
     n = joint_network(world.networks, world.graph)
-    cost = plan_jointly(n, world.policies, products, world.graph)
+    cost = plan_jointly(n, world.policies, products, world.graph, time_limit_s)
     return PlannerResult(cost, _net_flows(n, world))
 
 
@@ -107,20 +102,15 @@ def _every_snapshot(world: World) -> Products:
 
 def _key(world: World, products: Products | None) -> str:
     """Hash of everything the optimum depends on."""
-    digest = hashlib.sha256()
-    digest.update(programs(("pypsa", "linopy", "highspy"), SOURCES))
-    digest.update(without_negotiation(world.scenario).model_dump_json().encode())
-    digest.update(repr(world.policies).encode())
-    digest.update(world.products.weights_h.tobytes())
-    for problem in world.problems.values():
-        digest.update(np.ascontiguousarray(problem.demand_mw).tobytes())
-    for n in world.networks.values():
-        for frame in (n.generators_t.p_max_pu, n.storage_units_t.inflow):
-            digest.update(np.ascontiguousarray(frame.to_numpy(dtype=float)).tobytes())
-    if products is not None:
-        for part in (products.shape.data, products.shape.indices, products.shape.indptr):
-            digest.update(part.tobytes())
-    return digest.hexdigest()[:24]
+    return fingerprint(
+        programs(),
+        without_negotiation(world.scenario).model_dump_json(),
+        world.products.weights_h,
+        world.policies,
+        world.networks,
+        {country: problem.demand_mw for country, problem in world.problems.items()},
+        None if products is None else products.shape,
+    )[:24]
 
 
 def without_negotiation(scenario: Scenario) -> Scenario:

@@ -8,11 +8,10 @@ their columns are described in ``docs/records.md``.
 
 from __future__ import annotations
 
-import io
+import itertools
 import json
 import re
 import sys
-import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from model.checkpoint import read_checkpoint, write_checkpoint
 from model.columns import (
     FINAL_TABLES,
     STEP_TABLES,
@@ -46,9 +46,10 @@ __all__ = ["FORMAT", "RecordsError", "RunRecords", "content_hash"]
 # Raise it whenever older programs or older runs would no longer be understood.
 FORMAT = 1
 _FINAL = "final.parquet"
+# Rows of the planner's case, which is written after all the rest.
+_PLANNER = "planner.parquet"
 _PART = re.compile(r"step-(\d+)\.parquet")
-_STATE = "state"
-_ARRAY = "array "
+_CHECKPOINT = "checkpoint.npz"
 
 
 class RunRecords:
@@ -150,7 +151,7 @@ class RunRecords:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its summary."""
+        """Whether the run came to its summary, be it without the planner."""
         return (self.path / "summary.json").is_file()
 
     @cached_property
@@ -215,15 +216,33 @@ class RunRecords:
     def write_final(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Write tables of :data:`model.columns.FINAL_TABLES`, each whole; replaces what was there.
 
+        Rows of the planner's case are those of an earlier outcome and go.
+
         Raises
         ------
         RecordsError
             If a table or its columns are not as declared.
         """
+        self._write_whole(tables, _FINAL)
+        for name in FINAL_TABLES:
+            (self.path / name / _PLANNER).unlink(missing_ok=True)
+
+    def write_planner(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Add rows of the planner's case to tables that :meth:`write_final` wrote.
+
+        Raises
+        ------
+        RecordsError
+            If a table or its columns are not as declared.
+        """
+        self._write_whole(tables, _PLANNER)
+
+    def _write_whole(self, tables: Mapping[str, pd.DataFrame], part: str) -> None:
+        """Write final tables as part files; all are checked before the first is written."""
         _check_tables(tables, FINAL_TABLES)
         contents = {name: to_arrow(name, frame) for name, frame in tables.items()}
         for name, content in contents.items():
-            write_atomically(self.path / name / _FINAL, parquet_bytes(content))
+            write_atomically(self.path / name / part, parquet_bytes(content))
 
     def table(self, name: str) -> pd.DataFrame:
         """All rows of a table in the order of steps; without rows if nothing was written.
@@ -235,8 +254,8 @@ class RunRecords:
         """
         names = [c.name for c in columns(name)]
         if name in FINAL_TABLES:
-            file = self.path / name / _FINAL
-            files = [file] if file.is_file() else []
+            found = (self.path / name / part for part in (_FINAL, _PLANNER))
+            files = [file for file in found if file.is_file()]
         else:
             parts = self._parts(name)
             files = [parts[step] for step in self.steps if step in parts]
@@ -266,50 +285,33 @@ class RunRecords:
         RecordsError
             If something cannot be stored without pickle.
         """
-        buffer = io.BytesIO()
-        try:
-            text = json.dumps({"format": FORMAT, "step": int(step), _STATE: plain(state)})
-            stored = {_ARRAY + name: np.asarray(array) for name, array in arrays.items()}
-            stored[_STATE] = np.frombuffer(text.encode(), dtype=np.uint8)
-            np.savez(buffer, allow_pickle=False, **stored)
-        except (TypeError, ValueError) as error:
-            raise RecordsError(f"checkpoint of step {step}: {error}") from None
-        write_atomically(self.path / "checkpoint.npz", buffer.getvalue())
+        write_checkpoint(self.path / _CHECKPOINT, step, arrays, state)
 
     def last_checkpoint(self) -> tuple[int, dict[str, np.ndarray], dict[str, Any]] | None:
         """Step, arrays and state of the last checkpoint, None if there is none."""
-        file = self.path / "checkpoint.npz"
-        if not file.is_file():
-            return None
-        try:
-            with np.load(file, allow_pickle=False) as stored:
-                content = json.loads(stored[_STATE].tobytes())
-                names = [n for n in stored.files if n.startswith(_ARRAY)]
-                arrays = {n.removeprefix(_ARRAY): stored[n] for n in names}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RecordsError(f"{file} cannot be read: {error}; run it again") from None
-        return content["step"], arrays, content[_STATE]
+        return read_checkpoint(self.path / _CHECKPOINT)
 
     def truncate_after(self, step: int) -> None:
         """Delete all that was written after a step, so that the run can go on from there.
 
-        Summary, final tables and network go too, because they tell of a later state. A
-        checkpoint of a later step goes with its step.
+        Summary, final tables and network go too, unless the outcome is whole and tells of this
+        very step: then it waits for the planner. A checkpoint of a later step goes with its step.
         """
-        (self.path / "summary.json").unlink(missing_ok=True)
-        self.network_path.unlink(missing_ok=True)
-        for name in FINAL_TABLES:
-            (self.path / name / _FINAL).unlink(missing_ok=True)
+        if not (self.finished and max(self.steps, default=-1) <= step):
+            (self.path / "summary.json").unlink(missing_ok=True)
+            self.network_path.unlink(missing_ok=True)
+            for name, part in itertools.product(FINAL_TABLES, (_FINAL, _PLANNER)):
+                (self.path / name / part).unlink(missing_ok=True)
         last = self.last_checkpoint()
         if last is not None and last[0] > step:
-            (self.path / "checkpoint.npz").unlink()
+            (self.path / _CHECKPOINT).unlink()
         for name in ("steps", *STEP_TABLES):
             for number, file in self._parts(name).items():
                 if number > step:
                     file.unlink()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``, which finishes the run.
+        """Write ``summary.json``, which finishes the run; replaces the one without the planner.
 
         Keys keep their order; keys of :data:`model.columns.SUMMARY` that are not given, NaN and
         infinity become null.

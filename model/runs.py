@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pandas as pd
 import pypsa
 
 from agents.planning import PypsaProblem
-from agents.problem import Plan, PlanningError
+from agents.problem import OutOfTime, Plan
 from model import tables
 from model.engine import Tally
+from model.ending import end_of
+from model.files import drafted
 from model.joint import TRADE
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
@@ -26,15 +29,17 @@ from model.planner import planner
 from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
+from model.run_lock import working_on
 from model.settlement import Settled, settle_or_say
 from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
-from protocols.plugins import PluginError
 from pypsa_earth.results import in_words, write_results
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry
-from scenarios.errors import ScenarioError
+
+PENDING = "pending"
+_LATER = "the planner has not answered yet; --resume asks it again"
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -56,39 +61,74 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
         If the input is not valid; nothing is written then.
     KeyboardInterrupt
         With the run's folder; what was done is kept there.
+    Exception
+        Whatever ends a run before its first step is done leaves no folder.
     """
     scenario = chosen_scenario(options)
     chosen_protocol(options)
     chosen_strategies(options, scenario)
     check_rules(options, scenario)
     records = RunRecords.create(options, scenario)
-    try:
-        return _Run(records, reporter or Reporter()).carry_out()
-    except (PlanningError, PluginError, ScenarioError):
-        if not records.steps:  # nothing was negotiated, so nothing is worth keeping
-            shutil.rmtree(records.path)
-        raise
+    with working_on(records.path):
+        try:
+            return _Run(records, options, reporter or Reporter()).carry_out()
+        except Exception:
+            if not (records.steps or records.finished):  # nothing is worth keeping
+                shutil.rmtree(records.path)
+            raise
 
 
-def resume(path: Path, reporter: Reporter | None = None) -> dict[str, Any]:
+def resume(
+    path: Path,
+    reporter: Reporter | None = None,
+    *,
+    planner: bool = True,
+    planner_time_limit_s: float | None = None,
+) -> dict[str, Any]:
     """Go on with a run from its last finished step; ends as an unbroken run would have.
+
+    Parameters
+    ----------
+    path : Path
+    reporter : Reporter, optional
+    planner : bool
+        False leaves the planner out, whatever the run was started with.
+    planner_time_limit_s : float, optional
+        Instead of the one that the run was started with.
 
     Returns
     -------
     dict
-        As :func:`run` does. A run that is finished is not touched; its summary is told again.
+        As :func:`run` does. A run whose outcome is whole is not negotiated again: only the planner
+        is added, if it is wanted and was not found. If that is not so either, nothing is touched
+        and the summary is told again.
 
     Raises
     ------
     RecordsError
-        If there is no run to go on with.
+        If there is no run to go on with, or another process works on it.
     """
     records = RunRecords.open(path, unfinished=True)
     reporter = reporter or Reporter()
-    if records.finished:
-        reporter.warn(f"{records.name} is finished, there is nothing to resume; its summary again")
-        return _told(records, records.summary(), records.timings())
-    return _Run(records, reporter).carry_out()
+    options = replace(records.options, planner=records.options.planner and planner)
+    if planner_time_limit_s is not None:
+        options = replace(options, planner_time_limit_s=planner_time_limit_s)
+    if not _is_done(records, options):
+        with working_on(records.path):
+            if not _is_done(records, options):  # the one who was working on it may have ended it
+                return _Run(records, options, reporter).carry_out()
+    reporter.warn(f"{records.name} is finished, there is nothing to resume; its summary again")
+    return _told(records, records.summary(), records.timings())
+
+
+def _is_done(records: RunRecords, options: RunOptions) -> bool:
+    """Whether nothing is left to do for a run."""
+    if not records.finished:
+        return False
+    summary = records.summary()
+    if summary.get("planner_cost_eur") is not None:
+        return True
+    return not options.planner and summary.get("planner") != PENDING
 
 
 def _told(
@@ -98,12 +138,30 @@ def _told(
     return {**summary, "folder": str(records.path), "timings_s": timings_s}
 
 
+@dataclass(frozen=True)
+class _Case:
+    """All countries solved at one exchange.
+
+    Attributes
+    ----------
+    plans : dict of str to Plan
+    networks : dict of str to pypsa.Network
+        Solved; empty for cost curves.
+    tables : dict of str to DataFrame
+        Rows of the final tables.
+    """
+
+    plans: dict[str, Plan]
+    networks: dict[str, pypsa.Network]
+    tables: dict[str, pd.DataFrame]
+
+
 class _Run:
     """One run and its clock."""
 
-    def __init__(self, records: RunRecords, reporter: Reporter) -> None:
+    def __init__(self, records: RunRecords, options: RunOptions, reporter: Reporter) -> None:
         self.records = records
-        self.options: RunOptions = records.options
+        self.options = options
         self.reporter = reporter
         self.timings_s: dict[str, float] = dict(records.timings())
         self._notes: list[str] = []
@@ -114,8 +172,9 @@ class _Run:
         try:
             return self._carry_out()
         except KeyboardInterrupt as interrupt:
+            interrupt.args = (str(self.records.path),)
             self.records.write_timings(self.timings_s)
-            raise KeyboardInterrupt(str(self.records.path)) from interrupt
+            raise
 
     def _carry_out(self) -> dict[str, Any]:
         with self._timed("models"):
@@ -173,86 +232,105 @@ class _Run:
         self.reporter.step(row)
 
     def _conclude(self, world: World, ledger: Ledger, status: str, note: str) -> dict[str, Any]:
-        exchanges = {
-            "autarky": {c: np.zeros_like(ledger.exchange_mw(c)) for c in world.countries},
-            "negotiated": {c: ledger.exchange_mw(c) for c in world.countries},
-        }
-        flows = {"negotiated": ledger.flows_mw}
-        planner_cost = None
-        if self.options.planner:
-            self.reporter.phase("planner: all countries as one problem")
-            with self._timed("planner"):
-                best = planner(world)
-            planner_cost = best.cost_eur
-            exchanges["planner"] = {c: best.exchange_mw(world, c) for c in world.countries}
-            flows["planner"] = best.flows_mw
+        """Write the outcome as a whole, then ask the planner, who may take long or be killed."""
         with self._timed("records"):
-            plans = self._write_cases(world, ledger, exchanges, flows)
+            plans = self._write_outcome(world, ledger)
             case = Settled(world, ledger, plans["autarky"], plans["negotiated"])
             unsettled = settle_or_say(self.options.settlement, case)
-            if unsettled:
-                status, note = "failed", "; ".join(filter(None, [note, unsettled]))
-            result = Result(
-                ledger,
-                plans["autarky"],
-                plans["negotiated"],
-                status,
-                "; ".join(filter(None, [note, *self._notes])),
-                planner_cost,
-                self._lower_bound_eur,
-                self._disclosure,
-            )
-            table = self.records.table
-            summary = summarise(self.options, world, result, table("steps"), table("trades"))
+        if unsettled:
+            status, note = "failed", "; ".join(filter(None, [note, unsettled]))
+        result = Result(
+            ledger,
+            plans["autarky"],
+            plans["negotiated"],
+            status,
+            "; ".join(filter(None, [note, *self._notes])),
+            lower_bound_eur=self._lower_bound_eur,
+            disclosure=self._disclosure,
+        )
+        if self.options.planner:
+            self._write_summary(world, replace(result, planner=PENDING, note=_with(result, _LATER)))
+            result = self._ask_planner(world, result)
+        summary = self._write_summary(world, result)
+        return _told(self.records, summary, self.timings_s)
+
+    def _write_summary(self, world: World, result: Result) -> dict[str, Any]:
+        table = self.records.table
+        summary = summarise(self.options, world, result, table("steps"), table("trades"))
         summary["run"] = self.records.name
         summary["wall_s"] = sum(self.timings_s.values())
         self.records.write_timings(self.timings_s)
         self.records.write_summary(summary)
-        return _told(self.records, summary, self.timings_s)
+        return summary
 
-    def _write_cases(
-        self,
-        world: World,
-        ledger: Ledger,
-        exchanges: dict[str, dict[str, np.ndarray]],
-        flows: dict[str, dict[str, np.ndarray]],
-    ) -> dict[str, dict[str, Plan]]:
-        """Solve every case once more and write its prices, capacities and flows."""
-        plans: dict[str, dict[str, Plan]] = {}
-        prices, capacities = [], []
-        self.reporter.phase("writing results", len(exchanges) * len(world.countries))
-        for case, exchange in exchanges.items():
-            solved = {}
-            plans[case] = {}
-            for country, mw in exchange.items():
-                self.reporter.advance(f"{case} {country}")
-                problem = world.problems[country]
-                plan = problem.solve(mw)
-                plans[case][country] = plan
-                prices.append(tables.prices_table(case, world, country, plan))
-                if isinstance(problem, PypsaProblem):
-                    solved[country] = problem.solved_network(mw)
-                    capacities.append(tables.capacities_table(case, country, solved[country]))
-            if case == "negotiated" and solved:
-                network = outcome_network(solved, world.graph, ledger)
-                network.export_to_netcdf(str(self.records.network_path))
+    def _ask_planner(self, world: World, result: Result) -> Result:
+        """The result with the planner beside it, or with the reason why there is none."""
+        self.reporter.phase("planner: all countries as one problem")
+        try:
+            with self._timed("planner"):
+                best = planner(world, time_limit_s=self.options.planner_time_limit_s)
+            exchange = {c: best.exchange_mw(world, c) for c in world.countries}
+            self.reporter.phase("writing the planner's results", len(world.countries))
+            with self._timed("records"):
+                found = self._solve_case("planner", world, exchange, best.flows_mw)
+                self.records.write_planner(found.tables)
+        except Exception as error:  # no mistake in the yardstick may cost the outcome
+            state = "out of time" if isinstance(error, OutOfTime) else "failed"
+            note = f"planner {state}, so there is no efficiency: {end_of(error)[1]}"
+            self.reporter.warn(note)
+            return replace(result, planner=state, note=_with(result, note))
+        return replace(result, planner="found", planner_cost_eur=best.cost_eur)
+
+    def _write_outcome(self, world: World, ledger: Ledger) -> dict[str, dict[str, Plan]]:
+        """Solve autarky and the outcome once more; write prices, capacities, flows, network."""
+        alone = {c: np.zeros_like(ledger.exchange_mw(c)) for c in world.countries}
+        traded = {c: ledger.exchange_mw(c) for c in world.countries}
+        self.reporter.phase("writing results", 2 * len(world.countries))
+        autarky = self._solve_case("autarky", world, alone)
+        negotiated = self._solve_case("negotiated", world, traded, ledger.flows_mw)
+        if negotiated.networks:
+            with drafted(self.records.path) as folder:
+                network = outcome_network(negotiated.networks, world.graph, ledger)
+                network.export_to_netcdf(str(folder / self.records.network_path.name))
                 if world.scenario.settings.kind == "network":
-                    self._write_network_results(world, ledger, network, solved)
+                    self._write_network_results(folder, world, ledger, network, negotiated.networks)
+        both = (autarky.tables, negotiated.tables)
         final = {
-            "prices": pd.concat(prices, ignore_index=True),
-            "flows": pd.concat(
-                [tables.flows_table(case, world, flow) for case, flow in flows.items()],
-                ignore_index=True,
-            ),
+            name: pd.concat([t[name] for t in both if name in t], ignore_index=True)
+            for name in both[1]
         }
+        self.records.write_final({**final, "disclosure": self._disclosure})
+        return {"autarky": autarky.plans, "negotiated": negotiated.plans}
+
+    def _solve_case(
+        self,
+        case: str,
+        world: World,
+        exchange_mw: dict[str, np.ndarray],
+        flows_mw: dict[str, np.ndarray] | None = None,
+    ) -> _Case:
+        """Solve every country at an exchange."""
+        plans, networks = {}, {}
+        prices, capacities = [], []
+        for country, mw in exchange_mw.items():
+            self.reporter.advance(f"{case} {country}")
+            problem = world.problems[country]
+            plan = problem.solve(mw)
+            plans[country] = plan
+            prices.append(tables.prices_table(case, world, country, plan))
+            if isinstance(problem, PypsaProblem):
+                networks[country] = problem.solved_network(mw)
+                capacities.append(tables.capacities_table(case, country, networks[country]))
+        found = {"prices": pd.concat(prices, ignore_index=True)}
+        if flows_mw is not None:
+            found["flows"] = tables.flows_table(case, world, flows_mw)
         if capacities:
-            final["capacities"] = pd.concat(capacities, ignore_index=True)
-        final["disclosure"] = self._disclosure
-        self.records.write_final(final)
-        return plans
+            found["capacities"] = pd.concat(capacities, ignore_index=True)
+        return _Case(plans, networks, found)
 
     def _write_network_results(
         self,
+        folder: Path,
         world: World,
         ledger: Ledger,
         network: pypsa.Network,
@@ -261,7 +339,7 @@ class _Run:
         """Write what users of a network file expect, and say what its lines could carry."""
         with self._timed("power flow"):
             carried = write_results(
-                self.records.path,
+                folder,
                 world.scenario,
                 network,
                 _with_limits(world, ledger, solved),
@@ -281,6 +359,11 @@ class _Run:
             within = sum(self.timings_s.values()) - counted
             spent = time.perf_counter() - start - within
             self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + spent, 3)
+
+
+def _with(result: Result, note: str) -> str:
+    """The result's note with another one behind it."""
+    return "; ".join(filter(None, [result.note, note]))
 
 
 def _with_limits(

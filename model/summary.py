@@ -29,6 +29,8 @@ class Result:
         Each country's plan without exchange and with its trades, re-solved.
     status, note : str
     planner_cost_eur : float, optional
+    planner : str
+        How the joint optimum stands, see ``docs/records.md``.
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
     disclosure : DataFrame
@@ -40,7 +42,8 @@ class Result:
     negotiated: Mapping[str, Plan]
     status: str
     note: str
-    planner_cost_eur: float | None
+    planner_cost_eur: float | None = None
+    planner: str = "not asked"
     lower_bound_eur: float | None = None
     disclosure: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -86,6 +89,7 @@ def summarise(
         "seed": settings.seed,
         "status": result.status,
         "note": result.note,
+        "planner": result.planner,
         "autarky_cost_eur": autarky,
         "planner_cost_eur": result.planner_cost_eur,
         "negotiated_cost_eur": negotiated,

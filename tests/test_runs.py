@@ -285,7 +285,8 @@ def interrupted(options: RunOptions, when: Callable[[str, int, int], bool]) -> P
     with pytest.raises(KeyboardInterrupt) as interrupt:
         run(options, Interrupter(when))
     path = Path(str(interrupt.value.args[0]))
-    assert not (path / "summary.json").exists()
+    records = RunRecords.open(path, unfinished=True)
+    assert not records.finished or records.summary()["planner"] == "pending"
     return path
 
 
@@ -325,9 +326,10 @@ class TestResume:
             lambda phase, steps, advances: steps == 1,
             lambda phase, steps, advances: steps == 3,
             lambda phase, steps, advances: phase.startswith("planner"),
-            lambda phase, steps, advances: phase.startswith("writing") and advances == 2,
+            lambda phase, steps, advances: phase == "writing results" and advances == 2,
+            lambda phase, steps, advances: "planner's" in phase and advances == 2,
         ],
-        ids=["alone", "negotiating", "step 1", "step 3", "planner", "writing"],
+        ids=["alone", "negotiating", "step 1", "step 3", "planner", "writing", "its results"],
     )
     def test_at_any_moment(
         self, triangle: Done, out: Path, when: Callable[[str, int, int], bool]

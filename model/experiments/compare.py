@@ -65,7 +65,8 @@ def compare(
             )
         _measure(folder, grid, team, reporter)
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(str(folder.path)) from interrupt
+        interrupt.args = (str(folder.path),)
+        raise
     finally:
         team.close()
     folder.finish(grid)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,8 +22,24 @@ from viz.console import ConsoleReporter, print_line
 EXIT_NOT_AGREED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 # Whatever typer was built on, wrong usage is the parent of its BadParameter.
 _USAGE_ERROR: Any = typer.BadParameter.__base__
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which stops a command as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main(app: typer.Typer) -> NoReturn:
+    """Be the process of a command: carry it out, stop it when SIGTERM says so, and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(app(prog_name="python run.py"))
 
 
 class OneLineErrors(TyperGroup):
@@ -40,6 +58,13 @@ class OneLineErrors(TyperGroup):
         if standalone:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Carry out the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            return _say_interrupted(interrupt, "")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that was named."""
@@ -80,7 +105,9 @@ def carry_out(
             reporter.phase("loading the modelling tools")
             result = work(reporter)
     except KeyboardInterrupt as interrupt:
-        return _say_interrupted(interrupt.args[0] if interrupt.args else folder, again)
+        nothing = "; nothing was recorded yet"
+        kept = nothing if folder is None else _kept(folder, again)
+        return _say_interrupted(interrupt, kept, again)
     except Exception as error:
         if isinstance(error, _user_errors()):
             return _fail(str(error))
@@ -98,14 +125,30 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return ScenarioError, PlanningError, RecordsError, RuleBroken, PluginError
 
 
-def _say_interrupted(folder: Path | str | None, again: str) -> int:
-    text = (
-        f"interrupted; what was done is kept in {folder}, go on with {again} {folder}"
-        if folder is not None
-        else "interrupted; nothing was recorded yet"
-    )
-    print_line(text, Console(stderr=True), "bold yellow")
-    return EXIT_INTERRUPTED
+def _say_interrupted(interrupt: KeyboardInterrupt, otherwise: str, again: str = "--resume") -> int:
+    """Say where what was done is kept; ``otherwise`` if the interruption does not know it."""
+    ours = signal.getsignal(signal.SIGTERM) is _terminate  # not a test's process
+    for number in _STOPPING if ours else ():
+        signal.signal(number, signal.SIG_IGN)  # nobody interrupts this line ...
+    folder = _folder_of(interrupt)
+    kept = otherwise if folder is None else _kept(folder, again)
+    print_line(f"interrupted{kept}", Console(stderr=True), "bold yellow")
+    for number in _STOPPING if ours else ():
+        signal.signal(number, signal.SIG_DFL)  # ... and nobody waits for what comes after it
+    return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+
+
+def _kept(folder: Path | str, again: str) -> str:
+    return f"; what was done is kept in {folder}, go on with {again} {folder}"
+
+
+def _folder_of(interrupt: BaseException | None) -> str | None:
+    """Folder that an interruption names, or the one that it interrupted."""
+    while interrupt is not None:
+        if isinstance(interrupt, KeyboardInterrupt) and interrupt.args:
+            return str(interrupt.args[0])
+        interrupt = interrupt.__context__
+    return None
 
 
 def _fail(text: str) -> int:

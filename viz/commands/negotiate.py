@@ -152,6 +152,15 @@ def negotiate(
         bool,
         typer.Option("--no-planner", help="Skip the joint optimum.", rich_help_panel=_HOW),
     ] = False,
+    planner_time_limit: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds the solver may take for the joint optimum.",
+            metavar="SECONDS",
+            show_default="none",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -174,7 +183,8 @@ def negotiate(
 ) -> None:
     """Countries that plan their power systems alone negotiate trade with each other.
 
-    Exit code: 0 agreed, 1 ended otherwise, 2 mistake in what was given, 130 interrupted.
+    Exit code: 0 agreed, 1 ended otherwise, 2 mistake in what was given, 130 interrupted, 143
+    terminated.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -197,6 +207,7 @@ def negotiate(
         "workers": workers,
         "max_steps": max_steps,
         "planner": False if no_planner else None,
+        "planner_time_limit_s": planner_time_limit,
         "out": out,
     }
     given = {key: value for key, value in given.items() if value is not None}
@@ -239,20 +250,22 @@ def _negotiate(given: dict[str, Any]) -> int:
 
 def _resume(name: str, given: dict[str, Any]) -> int:
     """Go on with an earlier run, under the options it was started with."""
-    from model.choices import find_run
+    from model.choices import check_time_limit, find_run
 
-    superfluous = [key for key in given if key != "out"]
+    chosen = {key: given[key] for key in ("planner", "planner_time_limit_s") if key in given}
+    superfluous = [key for key in given if key not in {"out", *chosen}]
     if superfluous:
         raise ScenarioError(
             "--resume goes on with the options of the run itself; leave out "
             + ", ".join(_OPTION_NAMES.get(k, f"--{k.replace('_', '-')}") for k in superfluous)
         )
+    check_time_limit(chosen.get("planner_time_limit_s"))
     folder = find_run(name, given.get("out", RunOptions.out))
 
     def work(reporter: Reporter) -> dict[str, Any]:
         from model.runs import resume
 
-        return resume(folder, reporter)
+        return resume(folder, reporter, **chosen)
 
     return carry_out(work, _show_summary, folder)
 
@@ -261,7 +274,6 @@ _OPTION_NAMES = {
     "overrides": "--set",
     "protocol_settings": "--set",
     "strategies": "--strategy",
-    "planner": "--no-planner",
 }
 
 
