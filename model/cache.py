@@ -60,8 +60,8 @@ def fingerprint(*parts: Any) -> str:
     Parameters
     ----------
     *parts
-        Plain values, arrays, sparse ones too, tables of pandas, networks of PyPSA, and mappings, sequences and
-        dataclasses of them. Of a network counts what was put in, not what a solution added.
+        Plain values, arrays, sparse ones too, tables of pandas, networks of PyPSA, and mappings,
+        sequences and dataclasses of them. Of a network counts what was put in, not what a solution added.
 
     Raises
     ------

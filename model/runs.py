@@ -17,8 +17,8 @@ import pypsa
 from agents.planning import PypsaProblem
 from agents.problem import OutOfTime, Plan
 from model import tables
-from model.engine import Tally
 from model.ending import end_of
+from model.engine import Tally
 from model.files import drafted
 from model.joint import TRADE
 from model.ledger import Ledger

@@ -1,8 +1,8 @@
 """A command that is stopped at a moment: ``python -m tests.stopped_run MOMENT SIGNALS -- ...``.
 
-It does what ``python run.py ...`` does, in a process of its own, which sends itself the signals, names between
-commas, when its reporter comes to a phase that begins with the moment. Each but the last is sent
-before the one before it is obeyed to the end: while what it began is still being wound up.
+It does what ``python run.py ...`` does, in a process of its own, which sends itself the signals,
+names between commas, when its reporter comes to a phase that begins with the moment: the first one
+then, all others while the run is being wound up after it.
 """
 
 from __future__ import annotations

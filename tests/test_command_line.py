@@ -114,10 +114,12 @@ class Runs:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.anew: list[dict[str, Any]] = []
         self.answer: dict[str, Any] | BaseException = fake_summary()
 
-    def run(self, asked: RunOptions | Path, reporter: Reporter) -> dict[str, Any]:
+    def run(self, asked: RunOptions | Path, reporter: Reporter, **anew: Any) -> dict[str, Any]:
         self.asked.append(asked)
+        self.anew.append(anew)
         reporter.phase("planning alone", 2)
         reporter.advance("ZA")
         reporter.advance("ZW")
@@ -283,8 +285,20 @@ class TestResume:
         assert "did you mean 'sapp2030-a1'?" in line
 
     def test_takes_no_other_option(self, runs: Runs) -> None:
-        line = one_line(invoke("--resume", "x", "--no-planner", "--max-steps", "3"))
-        assert "leave out --max-steps, --no-planner" in line
+        line = one_line(invoke("--resume", "x", "--no-planner", "--max-steps", "3", "--seed", "1"))
+        assert "leave out --seed, --max-steps" in line
+
+    def test_takes_what_the_planner_may_do(self, runs: Runs, tmp_path: Path) -> None:
+        for words in ((), ("--no-planner",), ("--planner-time-limit", "7.5")):
+            assert invoke("--resume", str(tmp_path), *words).exit_code == 0
+        assert runs.anew == [{}, {"planner": False}, {"planner_time_limit_s": 7.5}]
+
+    @pytest.mark.parametrize("limit", ["0", "-3", "nan", "inf"])
+    @pytest.mark.parametrize("what", ["--resume", "--scenario"])
+    def test_time_limit_must_be_one(self, runs: Runs, what: str, limit: str) -> None:
+        line = one_line(invoke(what, "triangle", "--planner-time-limit", limit))
+        assert "--planner-time-limit" in line and "above 0" in line
+        assert runs.asked == []
 
 
 class TestEnding:

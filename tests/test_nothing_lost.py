@@ -19,7 +19,7 @@ import pypsa
 import pytest
 
 import model.runs
-from agents.problem import OutOfTime
+from agents.problem import OutOfTime, PlanningError
 from model.options import RunOptions
 from model.records import RecordsError, RunRecords
 from model.reporting import Reporter
@@ -133,7 +133,7 @@ class TestPlannerFails:
 
         def solve_case(self: Any, case: str, *arguments: Any) -> Any:
             if case == "planner":
-                raise model.runs.PlanningError("E: the planning problem ended 'infeasible'")
+                raise PlanningError("E: the planning problem ended 'infeasible'")
             return usual(self, case, *arguments)
 
         monkeypatch.setattr(model.runs._Run, "_solve_case", solve_case)
