@@ -61,7 +61,8 @@ def fingerprint(*parts: Any) -> str:
     ----------
     *parts
         Plain values, arrays, sparse ones too, tables of pandas, networks of PyPSA, and mappings,
-        sequences and dataclasses of them. Of a network counts what was put in, not what a solution added.
+        sequences and dataclasses of them. Of a network counts what was put in, not what a solution
+        added.
 
     Raises
     ------
