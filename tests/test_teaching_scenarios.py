@@ -193,13 +193,13 @@ def test_wheeling_with_the_charge_on_every_mwh() -> None:
 
     def with_charge(sent: float) -> float:
         cost = cost_eur_per_h(a, 1000 + sent) + cost_eur_per_h(b, 1382.5 - 0.64 * sent)
-        return cost + 2 * 0.8 * sent
+        return cost + 2 * sent
 
     sent = float(minimize_scalar(with_charge, bounds=(0, 2000), method="bounded").x)
-    assert sent == pytest.approx(456.025, abs=0.05)
-    charge = 2 * 0.8 * sent
-    assert charge == pytest.approx(729.64, abs=0.1)
-    assert alone - with_charge(sent) + charge == pytest.approx(4512.82, abs=0.1)
+    assert sent == pytest.approx(445.031, abs=0.05)
+    charge = 2 * sent
+    assert charge == pytest.approx(890.06, abs=0.1)
+    assert alone - with_charge(sent) + charge == pytest.approx(4493.03, abs=0.1)
 
 
 def test_triangle_turns_within_the_day() -> None:
