@@ -52,13 +52,14 @@ ROOMS = {
     "costs": Room(("agents/network.py", "agents/policy.py"), ("tests/test_costs_by_hand.py",)),
     "ledger": Room(("model/ledger.py", "model/graph.py"), ("tests/test_ledger.py",)),
     "summary": Room(("model/summary.py",), ("tests/test_summary.py",), "sapp2030 or any_market"),
-    "settlement": Room(("model/settlement.py",), ("tests/test_settlement.py",)),
+    "settlement": Room(("model/settlement.py",), ("tests/test_settlement.py",), "summary"),
     "slices": Room(
         ("model/independent.py", "model/reconciliation.py"),
-        ("tests/test_slices_add_up.py", "tests/test_independent.py"),
+        ("tests/test_slices_add_up.py", "tests/test_independent.py::TestReconciliation"),
+        "alike",
     ),
-    "engine": Room(("model/engine.py", "model/negotiation.py"), ("tests/test_negotiation.py",)),
-    "limits": Room(("agents/limits.py",), ("tests/test_strategies.py",)),
+    "engine": Room(("model/engine.py", "model/negotiation.py"), ("tests/test_rogue_protocols.py",)),
+    "limits": Room(("agents/limits.py",), ("tests/test_limits.py",)),
     "national limits": Room(("pypsa_earth/rules.py",), ("tests/test_pypsa_earth_rules.py",)),
     "reader": Room(
         ("pypsa_earth/read.py", "pypsa_earth/branches.py", "pypsa_earth/split.py"),
