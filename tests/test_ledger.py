@@ -17,6 +17,8 @@ from model.graph import (
     flow_delivering,
     flow_sending,
     interconnection_graph,
+    largest_mw,
+    limit_over_time,
     path_edges,
     read_only,
     received_mw,
@@ -112,6 +114,24 @@ class TestPhysics:
         assert back == [("T>B T0>B0", "T0", "B0", 0.25), ("T>B T1>B0", "T1", "B0", 0.75)]
         (plain,) = strands(graph, "T", "A")
         assert (plain.name, plain.bus0, plain.bus1, plain.share) == ("T>A", "T", "A", 1.0)
+
+    def test_limits_that_vary(self) -> None:
+        """The graph's 100 MW follow a branch of 0.5 MW at most; the other way has one number."""
+        graph = interconnection_graph(scenario())
+        for steady in (np.full(2, 0.5), np.zeros(2)):
+            limit_over_time(graph, "A", "T", steady)
+            assert graph.edges["A", "T"]["capacity_mw"] == {"A": 100.0, "T": 40.0}
+        limit_over_time(graph, "A", "T", np.array([0.5, 0.1]))
+        capacity = graph.edges["A", "T"]["capacity_mw"]
+        assert capacity["A"].tolist() == pytest.approx([100, 20])
+        assert capacity["T"] == 40
+        assert largest_mw(capacity) == 100
+        assert largest_mw({"A": np.array([1.0, 2.0]), "T": 3.0}) == 3
+        ledger = Ledger(graph, products())
+        assert ledger.room_mw(("A", "T")).tolist() == pytest.approx([20, 20])
+        assert ledger.capacity_mw(ROAD) == 100
+        with pytest.raises(RuleBroken, match=r"capacity: trade A>T exceeds A>T by 1 MW"):
+            ledger.book(trade(("A", "T"), 21.0, 0.0))
 
     def test_read_only(self) -> None:
         graph = interconnection_graph(scenario())
@@ -277,6 +297,7 @@ class TestRules:
             (trade(("A", "T"), 1.0, -0.25), r"quantity: .*negative amount, -0\.25 MW"),
             (trade(("A", "T"), 1.0), "quantity: .* tuple of 2 amounts"),
             (trade(("A", "T"), 1.0, float("nan")), "quantity: .*no number"),
+            (trade(("A", "T"), 1.0, None), "quantity: .*no number"),  # type: ignore[arg-type]
             (trade(("A", "T"), float("inf"), 0.0), "quantity: .*no number"),
             (trade(("A", "T"), 1.0, 0.0, price=float("nan")), "price: .* nan EUR/MWh"),
             (trade(("A", "T"), 10.0, 0.0, price=1e308), "price: .* pay .*inf EUR"),
@@ -331,8 +352,11 @@ class TestRules:
         ledger.payments_eur.update(A=0.0, B=1e-6)
         with pytest.raises(RuleBroken, match="budget: payments sum to 1e-06 EUR"):
             ledger.check_budget()
+        ledger.payments_eur.update(B=1.5e-9)
+        with pytest.raises(RuleBroken, match="budget: payments sum"):
+            ledger.check_budget()
         ledger.payments_eur.update(B=float("nan"))
-        with pytest.raises(RuleBroken, match="would make B pay nan EUR"):
+        with pytest.raises(RuleBroken, match="budget: the payments would make B pay nan EUR"):
             ledger.check_budget()
 
     def test_balance(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,10 +393,10 @@ class TestProducts:
         hours = np.array([3.0, 5.0, 2.0])
         flat, tou, hourly = (make_products(k, slices, parts, hours) for k in KINDS)
         assert flat.names == flat.slices == ("m1", "m2")
-        assert flat.shape.tolist() == [[1, 1, 0], [0, 0, 1]]
+        assert flat.shape.toarray().tolist() == [[1, 1, 0], [0, 0, 1]]
         assert tou.names == ("m1/peak", "m1/off_peak", "m2/peak")
         assert tou.slices == ("m1", "m1", "m2")
-        assert tou.shape.tolist() == np.eye(3).tolist()
+        assert tou.shape.toarray().tolist() == np.eye(3).tolist()
         assert hourly.names == ("m1/0", "m1/1", "m2/2")
         assert hourly.hours.tolist() == [3, 5, 2]
         with pytest.raises(ValueError, match="unknown product kind 'daily'"):
