@@ -126,7 +126,9 @@ class _Pool:
         self.countries = tuple(problems)
         self.weights_h = next(iter(problems.values())).weights_h
         self.snapshots = len(self.weights_h)
-        self.shape = products.shape if products is not None else sp.eye_array(self.snapshots)
+        self.shape = (
+            products.shape if products is not None else sp.eye_array(self.snapshots, format="csr")
+        )
         self.edges = [(min(a, b), max(a, b), data) for a, b, data in graph.edges(data=True)]
         # Exchange of each country per MW of each directed flow, in the order of the columns.
         self.incidence = np.zeros((len(self.countries), 2 * len(self.edges)))
