@@ -254,7 +254,12 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "rounds": ("-", "rounds of all steps"),
     "messages": ("-", "messages of all steps, one per interconnector travelled"),
     "numbers_disclosed": ("-", "private numbers said"),
-    "trades": ("-", "trades agreed"),
+    "trades": ("-", "trades agreed; with `independent`, those that are carried out"),
+    "carried_out_share": (
+        "1",
+        "by slice, how much of each agreed trade is carried out after reconciliation: times it, "
+        "table `trades` makes the flows; null unless `independent`",
+    ),
     "local_solves": ("-", "solves of countries' planning problems"),
     "dependent_solves": ("-", "longest chain of solves that had to wait for each other"),
     "wall_s": ("s", "wall time of the run"),

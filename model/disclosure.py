@@ -32,6 +32,32 @@ _POINTS_EACH_WAY = 20
 # Bounds that miss each other by less than this share of the cap agree: answers are rounded.
 _AGREEING = 1e-4
 
+_COLUMNS = ("observer", "victim", "messages", "numbers", "share")
+
+
+def disclosed_share(heard: pd.DataFrame, country: str | None = None) -> float | None:
+    """Largest share of a cost function that one observer knows.
+
+    Parameters
+    ----------
+    heard : DataFrame
+        From :meth:`Watch.table`, or without columns where nobody has watched.
+    country : str, optional
+        Whose cost function; that of any country by default.
+
+    Returns
+    -------
+    float or None
+        Zero where nothing was said. None if it is not known: nobody has watched, or somebody has
+        heard what cannot be measured.
+    """
+    if "share" not in heard:
+        return None
+    shares = heard["share"] if country is None else heard["share"][heard["victim"] == country]
+    if shares.isna().any():
+        return None
+    return float(shares.max()) if len(shares) else 0.0
+
 
 class Band:
     """Band of the marginal value of every product over net import.
@@ -234,7 +260,7 @@ class Watch:
             }
             for (observer, victim), known in sorted(self.known.items())
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=_COLUMNS)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
         """Bands as arrays, counts as plain values."""

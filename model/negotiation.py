@@ -125,7 +125,7 @@ class NegotiationModel(mesa.Model):
         self.note = ""
         self.local_solves = 0
         self._solves_before = 0
-        self._visited: list[str] = []
+        self._visited: dict[str, float] = {}
         self._root_seed = seed
         self._workers = workers
         self._on_plan = on_plan or (lambda country: None)
@@ -244,7 +244,7 @@ class NegotiationModel(mesa.Model):
             "autarky_eur": self.autarky_eur,
             "costs_eur": self.costs_eur,
             "local_solves": self.local_solves,
-            "visited": self._visited,
+            "visited": dict(self._visited),
             "lower_bound_eur": self.lower_bound_eur,
         }
         return arrays, plain
@@ -258,7 +258,7 @@ class NegotiationModel(mesa.Model):
         self.steps = int(plain["steps"])
         self.local_solves = self._solves_before = int(plain["local_solves"])
         self.status, self.note = str(plain["status"]), str(plain["note"])
-        self._visited = list(plain["visited"])
+        self._visited = dict(plain["visited"])
         self.lower_bound_eur = plain["lower_bound_eur"]
         bands = {k.removeprefix("band/"): v for k, v in arrays.items() if k.startswith("band/")}
         self.watch.restore(bands, plain["heard"])
@@ -299,11 +299,14 @@ class NegotiationModel(mesa.Model):
             return final
         if outcome.settled:
             return "agreed"
-        place = self._fingerprint()
-        if outcome.trades and place in self._visited:
+        place, cost = self._fingerprint(), sum(self.costs_eur.values())
+        known = self._visited.get(place)
+        # Trades too small for the fingerprint go on, as long as they save cost.
+        tolerance = COST_TOLERANCE * abs(cost) + COST_FLOOR_EUR
+        if outcome.trades and known is not None and not known - cost > tolerance:
             outcome.note = "trades came back to flows that were reached before"
             return "cycling"
-        self._visited.append(place)
+        self._visited[place] = cost
         return "running"
 
     def _fingerprint(self) -> str:

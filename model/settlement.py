@@ -117,8 +117,9 @@ class NodalPrice(Settlement):
 class EqualSplit(Settlement):
     """Every country has the same share of the gain, whatever it brought to it.
 
-    Splits the pool's gain by heads, countries without trade included. No country loses, but groups
-    may do better alone.
+    Splits the pool's gain by heads, countries without trade included. Nobody loses where the pool
+    gains, but groups may do better alone; where a protocol has left the pool worse off, everyone
+    bears the same part of the loss.
     """
 
     name = "equal_split"

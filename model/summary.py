@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from agents.problem import Plan
+from model.disclosure import disclosed_share
 from model.ledger import Ledger
 from model.options import RunOptions
 from model.world import World
@@ -67,8 +68,11 @@ def summarise(
     world : World
     result : Result
     steps, trades : DataFrame
-        Tables of the run's records.
+        Tables of the run's records. Where slices were reconciled, the ledger holds what is left of
+        the trades, and that alone is counted and priced.
     """
+    reconciled = options.decomposition == "independent"
+    carried_out = _carried_out(result.ledger) if reconciled else trades
     settings = world.scenario.settings
     autarky = sum(p.cost_eur for p in result.autarky.values())
     negotiated = sum(p.cost_eur for p in result.negotiated.values())
@@ -99,12 +103,13 @@ def summarise(
         "efficiency": efficiency(autarky - negotiated, best, autarky),
         "gains_eur": result.gains_eur,
         "countries": {c: _country(world, result, c) for c in world.countries},
-        "interconnectors": _interconnectors(world, result.ledger, trades),
+        "interconnectors": _interconnectors(world, result.ledger, carried_out),
         "steps": len(steps),
         "rounds": int(steps["rounds"].sum()),
         "messages": int(steps["messages"].sum()),
         "numbers_disclosed": int(steps["numbers_disclosed"].sum()),
-        "trades": int(steps["trades"].sum()),
+        "trades": len(result.ledger.trades) if reconciled else int(steps["trades"].sum()),
+        "carried_out_share": _shares(carried_out, trades) if reconciled else None,
         "local_solves": int(steps["local_solves"].max()) if len(steps) else 0,
         "dependent_solves": int(steps["dependent_solves"].sum()),
         "residuals": _residuals(world, result),
@@ -137,19 +142,36 @@ def _country(world: World, result: Result, country: str) -> dict[str, Any]:
         "negotiated_price_eur_per_mwh": float(
             np.average(negotiated.mean_price_eur_per_mwh, weights=weights)
         ),
-        "disclosed_share": _disclosed_share(result.disclosure, country),
+        "disclosed_share": disclosed_share(result.disclosure, country),
         "net_import_twh": float(hours @ result.ledger.net_import_mw(country)) / MWH_PER_TWH,
     }
 
 
-def _disclosed_share(disclosure: pd.DataFrame, country: str) -> float | None:
-    """Largest share that one observer knows; None if any of them cannot be measured."""
-    if disclosure.empty:
-        return None
-    shares = disclosure["share"][disclosure["victim"] == country]
-    if shares.isna().any():
-        return None
-    return float(shares.max()) if len(shares) else 0.0
+def _carried_out(ledger: Ledger) -> pd.DataFrame:
+    """Trades of a ledger, a row for each of its slices."""
+    of, hours = np.array(ledger.products.slices), ledger.products.hours
+    rows = []
+    for trade in ledger.trades:
+        energy = np.asarray(trade.mw) * hours
+        rows += [
+            {
+                "path": trade.name,
+                "slice": name,
+                "energy_mwh": float(energy[of == name].sum()),
+                "price_eur_per_mwh": trade.price_eur_per_mwh,
+            }
+            for name in dict.fromkeys(of[energy > 0].tolist())
+        ]
+    return pd.DataFrame(rows, columns=["path", "slice", "energy_mwh", "price_eur_per_mwh"])
+
+
+def _shares(carried_out: pd.DataFrame, agreed: pd.DataFrame) -> dict[str, float]:
+    """Share of each slice's agreed energy that is carried out."""
+    if agreed.empty:
+        return {}
+    kept = carried_out.groupby("slice")["energy_mwh"].sum()
+    total = agreed.groupby("slice")["energy_mwh"].sum()
+    return {str(name): float(kept.get(name, 0.0) / mwh) for name, mwh in total.items() if mwh}
 
 
 def _interconnectors(world: World, ledger: Ledger, trades: pd.DataFrame) -> dict[str, Any]:

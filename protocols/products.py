@@ -40,7 +40,7 @@ class Products:
         shape: np.ndarray | sp.sparray,
         weights_h: np.ndarray,
     ) -> None:
-        table = sp.csr_array(shape, dtype=float)
+        table = sp.csr_array(shape, dtype=float, copy=True)  # another's may be read-only
         table.sum_duplicates()
         table.eliminate_zeros()
         # Everyone reads the same arrays, protocols too.

@@ -186,6 +186,25 @@ def test_a_worker_that_dies_fails_its_case_alone(tmp_path: Path) -> None:
         team.close()
 
 
+def test_a_worker_that_dies_unnoticed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was alive when it was looked at and is not when the case is sent."""
+    team = LocalTeam(1, gains=False)
+    case = Grid(SMALL).cases[0]
+    try:
+        team.give(0, case)
+        first = team._workers[0][0]
+        assert team.wait()[1].run["status"] == "agreed"
+        first.kill()
+        first.join()
+        with monkeypatch.context() as unnoticed:
+            unnoticed.setattr(type(first), "is_alive", lambda self: True)
+            team.give(0, case)
+        assert team._workers[0][0] is not first
+        assert team.wait()[1].run["status"] == "agreed"
+    finally:
+        team.close()
+
+
 def test_a_changed_scenario_is_not_resumed(unbroken: Path) -> None:
     folder = ComparisonFolder.open(unbroken)
     other = Grid(SMALL.model_copy(update={"scenario": "wheeling", "variants": ("base",)}))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.curve_problem import CurveProblem
-from model.disclosure import Band
+from model.disclosure import Band, Watch, disclosed_share
+from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.world import World
 from protocols.evidence import MarginalValue, Saving
-from protocols.messages import CLOCK, OPERATOR, Message
+from protocols.messages import CLOCK, OPERATOR, Body, Interest, InterestCall, Message
 from protocols.registry import make_protocol, protocol_modes
 from tests.small_worlds import teaching_world
 from tests.stories import EVERYONE, MEMBERS, TEACHING, Story, story
@@ -246,3 +249,71 @@ def test_a_resumed_watch_knows_the_same() -> None:
     )
     other.restore(arrays, plain)
     assert other.watch.table().equals(told.model.watch.table())
+
+
+class TestOnTheWay:
+    """Whoever passes a message on has read it."""
+
+    QUESTION = InterestCall(("A", "T", "B"), (50.0,), "A")
+
+    def heard(self, *messages: Message) -> Watch:
+        world = teaching_world("wheeling")
+        watch, ledger = (
+            Watch(world.graph, world.products, 1000.0),
+            Ledger(world.graph, world.products),
+        )
+        watch.begin(ledger)
+        for message in messages:
+            watch.hear(message, self.QUESTION, ledger)
+        return watch
+
+    def test_transit_countries_learn_as_much_as_the_receiver(self) -> None:
+        far = self.heard(Message("A", "B", "inform", Interest((1,)), via=("T",))).table()
+        assert far["observer"].tolist() == ["B", "T"]
+        assert far["victim"].tolist() == ["A", "A"]
+        for column in ("messages", "numbers", "share"):
+            assert far[column][0] == far[column][1] > 0
+        near = self.heard(Message("A", "T", "inform", Interest((1,)))).table()
+        assert near["observer"].tolist() == ["T"]
+
+    def test_they_count_each_message_they_pass_on(self) -> None:
+        over = Message("A", "B", "inform", Interest((1,)), via=("T",))
+        table = self.heard(over, replace(over)).table().set_index("observer")
+        assert table["messages"].to_dict() == {"B": 2, "T": 2}
+        assert table["numbers"].to_dict() == {"B": 2, "T": 2}
+
+    def test_nobody_can_say_how_much_an_unexplained_number_tells(self) -> None:
+        @dataclass(frozen=True)
+        class Riddle(Body):
+            discloses: ClassVar[tuple[str, ...]] = ("number",)
+            number: float = 1.0
+
+        table = self.heard(Message("A", "B", "inform", Riddle(), via=("T",))).table()
+        assert table["share"].isna().tolist() == [True, True]
+        assert disclosed_share(table) is disclosed_share(table, "A") is None
+
+
+class TestShare:
+    HEARD = pd.DataFrame(
+        {
+            "observer": ["B", "T", "A"],
+            "victim": ["A", "A", "B"],
+            "messages": [1, 1, 1],
+            "numbers": [1, 1, 1],
+            "share": [0.2, 0.4, 0.7],
+        }
+    )
+
+    def test_is_that_of_who_knows_most(self) -> None:
+        assert disclosed_share(self.HEARD) == 0.7
+        assert disclosed_share(self.HEARD, "A") == 0.4
+
+    def test_silence_discloses_nothing(self) -> None:
+        world = teaching_world("wheeling")
+        nobody = Watch(world.graph, world.products, 1000.0).table()
+        assert disclosed_share(nobody) == disclosed_share(nobody, "A") == 0.0
+        assert disclosed_share(self.HEARD, "T") == 0.0
+
+    def test_is_unknown_where_nobody_has_watched(self) -> None:
+        assert disclosed_share(pd.DataFrame()) is None
+        assert disclosed_share(pd.DataFrame(), "A") is None

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pypsa
 import pytest
 
 import model.independent
 from agents.policy import Policy
-from agents.problem import PlanningProblem
+from agents.problem import PlanningError, PlanningProblem
 from model.independent import agreed_trades, negotiate_slices
 from model.ledger import Ledger
+from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.reconciliation import GAP, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
+from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario, pypsa_problems
 from protocols.messages import Trade
 from protocols.products import Products
@@ -108,6 +111,51 @@ class TestReconciliation:
         assert gains[loser] == pytest.approx(0.0, abs=1e-6)
         assert gains[winner] == pytest.approx(2 * (50 * 400 - 0.03 * 400**2))
         assert sum(ledger.payments_eur.values()) == pytest.approx(0.0, abs=1e-6)
+
+    def test_summary_counts_and_prices_what_is_carried_out(self, world: World) -> None:
+        year = world.products
+        products = Products(year.names, self.NAMES, year.shape, year.weights_h)
+        world = replace(world, products=products)
+        agreed = self.trades(400, -400, 1900)
+        agreed["evening"] += self.trades(0, 0, 100, price=70.0)["evening"]
+        ledger, status, note = reconcile(world, agreed, "agreed", "")
+        rows = [
+            {
+                "path": trade.name,
+                "slice": name,
+                "energy_mwh": ledger.energy_mwh(trade),
+                "price_eur_per_mwh": trade.price_eur_per_mwh,
+            }
+            for name, of_slice in agreed.items()
+            for trade in of_slice
+        ]
+        steps = pd.DataFrame(
+            {c: [4] for c in ("rounds", "messages", "numbers_disclosed", "trades")}
+            | {"local_solves": [9], "dependent_solves": [9]}
+        )
+        plans = [
+            {c: p.solve(mw * ledger.exchange_mw(c)) for c, p in world.problems.items()}
+            for mw in (0.0, 1.0)
+        ]
+        told = summarise(
+            RunOptions("two_countries", decomposition="independent"),
+            world,
+            Result(ledger, *plans, status, note, None),
+            steps,
+            pd.DataFrame(rows),
+        )
+        shares = told["carried_out_share"]
+        assert shares["morning"] == 1 and shares["noon"] == 0 and 0 < shares["evening"] < 1
+        assert told["trades"] == 3
+        signed = {"morning": 400.0, "noon": -400.0, "evening": 2000.0}
+        flows = [shares[name] * mw for name, mw in signed.items()]
+        np.testing.assert_allclose(ledger.flows_mw["A-B"], flows, rtol=1e-9)
+        paid = 400 * 50 + shares["evening"] * (1900 * 50 + 100 * 70)
+        sent = 400 + shares["evening"] * 2000
+        line = told["interconnectors"]["A-B"]
+        assert line["mean_price_eur_per_mwh"] == pytest.approx(paid / sent)
+        assert line["a_to_b_twh"] * 1e6 == pytest.approx(sent)
+        assert line["b_to_a_twh"] == 0
 
     @pytest.mark.parametrize("price", [5.0, 50.0])
     def test_never_worse_than_all_or_nothing(self, world: World, price: float) -> None:
@@ -230,6 +278,49 @@ class TestSlices:
             assert again[0].flows_mw[name].tobytes() == flow.tobytes()
         assert again[0].payments_eur == ended[1].payments_eur
         assert again[1:] == ended[2:]
+
+    def test_a_slice_that_nobody_can_plan_ends_alone(
+        self,
+        world: World,
+        ended: tuple[RunRecords, Ledger, str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        usual, first = NegotiationModel.plan_alone, world.products.slices[0]
+
+        def plan_alone(self: NegotiationModel) -> None:
+            if self.products.slices[0] == first:
+                raise PlanningError("MZ: infeasible")
+            usual(self)
+
+        monkeypatch.setattr(NegotiationModel, "plan_alone", plan_alone)
+        options = replace(self.OPTIONS, out=tmp_path)
+        records = RunRecords.create(options, world.scenario)
+        ledger, status, note = negotiate_slices(untouched(world), options, records, Reporter())
+        assert f"{first}: infeasible MZ: infeasible" in note
+        assert status in ("infeasible", "failed")
+        assert records.table("steps")["step"].tolist() == list(range(3))
+        ledger.check_balance()
+
+    def test_what_cannot_be_reconciled_ends_in_a_status(
+        self,
+        world: World,
+        ended: tuple[RunRecords, Ledger, str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("shares of the slices: no")
+
+        monkeypatch.setattr(model.independent, "reconcile", fail)
+        records = ended[0]
+        before = tables(records)
+        ledger, status, note = negotiate_slices(
+            untouched(world), replace(self.OPTIONS, out=records.path.parent), records, Reporter()
+        )
+        assert status == "failed"
+        assert "not reconciled: RuntimeError: shares of the slices: no" in note
+        assert not any(flow.any() for flow in ledger.flows_mw.values())
+        assert tables(records) == before
 
     def test_cost_curves_have_no_fleet(self, tmp_path: Path) -> None:
         options = RunOptions("triangle", decomposition="independent", out=tmp_path)

@@ -399,6 +399,27 @@ class TestEngine:
         assert story.model.steps <= 4
         assert not np.any(story.flows[2]["A-B"])
 
+    def test_steps_too_small_to_see_are_no_cycle_while_they_save_cost(self, world: World) -> None:
+        little = deal("A", "B", 4e-4)
+        story = negotiate(world, Script([little]), most_steps=6)
+        assert story.model.status == "running"
+        assert story.model.steps == 6
+        assert story.model.gain_eur > 0
+
+    def test_trades_that_undo_each_other_are_cycling(self, world: World) -> None:
+        story = negotiate(world, Script([deal("A", "B", 4e-4), deal("B", "A", 4e-4)]))
+        assert story.model.status == "cycling"
+        assert story.model.steps == 2
+
+    def test_a_resumed_run_knows_where_it_has_been(self, world: World) -> None:
+        protocol = Script([deal("A", "B", 100.0)], [deal("B", "A", 100.0)])
+        model = negotiate(world, protocol, most_steps=2).model
+        assert model.status == "running"
+        again = NegotiationModel(world.problems, world.graph, world.products, protocol)
+        again.restore(*model.state())
+        again.step()
+        assert again.status == "cycling"
+
     def test_over_capacity(self, world: World) -> None:
         with pytest.raises(RuleBroken, match=r"capacity: .*A>B.* by \d+ MW"):
             negotiate(world, Script([deal("A", "B", 1e6)]))

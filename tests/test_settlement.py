@@ -77,6 +77,15 @@ def test_equal_split_is_equal() -> None:
     np.testing.assert_allclose(list(found.values()), np.mean(list(found.values())))
 
 
+def test_a_loss_is_split_as_a_gain_is() -> None:
+    world = teaching_world("two_countries")
+    ledger = Ledger(world.graph, world.products)
+    ledger.book(Trade("B", "A", ("B", "A"), (500.0,), 40.0))  # from the dear to the cheap
+    found = gains(EqualSplit(), settled(world, ledger))
+    assert found["A"] == pytest.approx(found["B"])
+    assert found["A"] < 0
+
+
 def test_pay_as_agreed_keeps_what_the_trades_say() -> None:
     world = teaching_world("two_countries")
     ledger = Ledger(world.graph, world.products)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from agents.problem import Plan, PlanningError
+from model.disclosure import disclosed_share
 from model.ending import end_of
 from model.experiments.fairness import Fairness
 from model.experiments.grid import Case
@@ -310,17 +311,9 @@ def _run(done: Negotiated, start: Start, countries: list[dict[str, Any]]) -> dic
         "of_ceiling": efficiency(gain, ceiling, autarky),
         "steps": len(done.steps),
         **{name: last.get(name, 0) for name in counted},
-        "disclosed_share": _disclosed_share(model),
+        "disclosed_share": disclosed_share(model.watch.table()),
         "solves": int(model.local_solves),
         "least_gain_meur": min(row["gain_meur"] for row in countries),
         "losers": "+".join(losers),
         "certified_gap": gap,
     }
-
-
-def _disclosed_share(model: NegotiationModel) -> float | None:
-    """Largest share that one observer knows; None if any of them cannot be measured."""
-    heard = model.watch.table()
-    if heard.empty:
-        return 0.0
-    return None if heard["share"].isna().any() else float(heard["share"].max())

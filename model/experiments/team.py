@@ -62,8 +62,15 @@ class LocalTeam(Team):
         """Give a case; see :class:`Team`."""
         if worker in self._workers and not self._workers[worker][0].is_alive():
             self._workers.pop(worker)[1].close()
-        if worker not in self._workers:
-            self._workers[worker] = self._hire()
+        if worker in self._workers:
+            try:
+                self._workers[worker][1].send(case)
+                return
+            except ConnectionError:  # it has died since; nobody has begun the case
+                process, pipe = self._workers.pop(worker)
+                pipe.close()
+                process.join()
+        self._workers[worker] = self._hire()
         self._workers[worker][1].send(case)
 
     def wait(self) -> tuple[int, Measured]:
