@@ -168,11 +168,18 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
         world.graph,
         products,
         chosen_protocol(options),
-        seed=world.scenario.settings.seed,
+        seed=_slice_seed(world, name),
         workers=options.workers,
         strategies=chosen_strategies(options, world.scenario),
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
+
+
+def _slice_seed(world: World, name: str) -> int:
+    """Seed of a slice's own random streams, so that no two slices draw the same numbers."""
+    place = list(dict.fromkeys(world.products.slices)).index(name)
+    root = np.random.SeedSequence(world.scenario.settings.seed, spawn_key=(place,))
+    return int(root.generate_state(1)[0])
 
 
 def _cut(n: pypsa.Network, columns: np.ndarray, share: float) -> pypsa.Network:
