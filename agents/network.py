@@ -7,15 +7,17 @@ shedding and free disposal, so that its cost is finite whatever it is asked to i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pypsa
 
-from scenarios.profiles import Profiles
 from scenarios.schema import Candidate, Hydro, Plant, Scenario, Technology
 from scenarios.time_axis import TimeAxis
+
+if TYPE_CHECKING:  # loads the weather's libraries, which not every world needs
+    from scenarios.profiles import Profiles
 
 SHEDDING = "load_shedding"
 DISPOSAL = "disposal"

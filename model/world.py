@@ -22,7 +22,6 @@ from protocols.products import Products, make_products
 from pypsa_earth.names import is_network_file
 from pypsa_earth.scenario import axis_of_network, country_parts, network_scenario
 from scenarios.loader import load_scenario
-from scenarios.profiles import synthesise
 from scenarios.schema import Scenario
 from scenarios.time_axis import TimeAxis, build_time_axis
 
@@ -129,6 +128,8 @@ def build_fleets(scenario: Scenario, reporter: Reporter) -> tuple[Fleets, TimeAx
         Of kind ``"pypsa"``.
     reporter : Reporter
     """
+    from scenarios.profiles import synthesise  # the weather's libraries; other worlds have none
+
     profiles = synthesise(scenario)
     axis = build_time_axis(scenario.settings.resolution, profiles)
     fleets = Fleets()
