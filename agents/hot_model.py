@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 from linopy.persistent import ModelDiff
 from linopy.persistent.snapshot import ModelSnapshot, StructuralKey
 from linopy.solvers import Solver
+
+from agents.solving import LifeSigns
 
 # Presolve loses the basis; devex weights are cheap to set up after it is handed over. Without
 # them the first warm solve costs as much as a cold one.
@@ -28,6 +30,16 @@ HIGHS_OPTIONS: dict[str, Any] = {
     "threads": 1,
     "simplex_strategy": 1,
     "simplex_dual_edge_weight_strategy": 1,
+}
+# Non-zeros from which a cold solve is by interior point and crossover. With 194 000 (South Africa,
+# a year of 3 h) simplex took 27 s and the interior point 46; with about 500 000 (all of `sapp2030`,
+# typical weeks) simplex is not done when HiPO has been for minutes (COORDINATION).
+LARGE = 250_000
+COLD_OPTIONS: dict[str, Any] = {
+    "solver": "hipo",
+    "run_crossover": "on",
+    "output_flag": True,  # its log is read for the gap, not shown
+    "log_to_console": False,
 }
 GUROBI_OPTIONS: dict[str, Any] = {"OutputFlag": 0, "Method": 1, "Threads": 1}
 SOLVER_OPTIONS = {"highs": HIGHS_OPTIONS, "gurobi": GUROBI_OPTIONS}
@@ -59,9 +71,24 @@ class HotModel:
     model : linopy.Model
         Complete; its structure must not change afterwards.
     solver : {"highs", "gurobi"}
+    told : callable, optional
+        Gets a few words on every solve that takes long.
+    what : str
+        Whose problem it is, leads those words.
+
+    Notes
+    -----
+    The first solve of a model with more than :data:`LARGE` non-zeros is by interior point and
+    crossover; all others are by simplex from the last basis.
     """
 
-    def __init__(self, model: linopy.Model, solver: str) -> None:
+    def __init__(
+        self,
+        model: linopy.Model,
+        solver: str,
+        told: Callable[[str], None] | None = None,
+        what: str = "",
+    ) -> None:
         self.solver_name = solver
         with muted():
             self._solver = Solver.from_name(
@@ -69,6 +96,12 @@ class HotModel:
             )
         self._columns = model.variables.label_index
         self._rows = model.constraints.label_index
+        self._signs: LifeSigns | None = None
+        self._cold = False
+        if solver == "highs":
+            self._cold = self._solver.solver_model.getNumNz() > LARGE
+            if told is not None:
+                self._signs = LifeSigns(self._solver.solver_model, told, what)
 
     def column_positions(self, labels: np.ndarray) -> np.ndarray:
         """Positions of variables' columns in the solver."""
@@ -111,6 +144,24 @@ class HotModel:
 
     def solve(self) -> Any:
         """Solve from where the solver stands; a linopy ``Result``."""
+        if self._signs is not None:
+            self._signs.begin()
+        return self._solve_cold() if self._cold else self._solver.solve()
+
+    def _solve_cold(self) -> Any:
+        """Solve by interior point; by simplex, if that does not come to an optimum."""
+        highs = self._solver.solver_model
+        self._cold = False
+        for option, value in COLD_OPTIONS.items():
+            highs.setOptionValue(option, value)
+        try:
+            result = self._solver.solve()
+        finally:
+            for option, value in HIGHS_OPTIONS.items():
+                highs.setOptionValue(option, value)
+        if result.status.is_ok and highs.getBasis().valid:
+            return result
+        highs.clearSolver()
         return self._solver.solve()
 
     def state(self) -> dict[str, np.ndarray]:
@@ -126,6 +177,7 @@ class HotModel:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Start the next solve from a recorded basis, everything else forgotten."""
+        self._cold = False
         if self.solver_name == "gurobi":
             _start_gurobi_from(self._solver.solver_model, state)
             return

@@ -9,7 +9,7 @@ the basis of the last response nearly optimal. The first block holds the amount.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +74,8 @@ class PypsaProblem(PlanningProblem):
     ports : sequence of mapping of str to float, optional
         Where exchange enters: share of every bus by port. One port at the bus that bears the
         country's code by default.
+    told : callable, optional
+        Gets a few words on every solve that takes long.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class PypsaProblem(PlanningProblem):
         solver: str = "highs",
         blocks: int = LADDER_BLOCKS,
         ports: Sequence[Mapping[str, float]] | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         self.country = country
         self.network = network
@@ -96,6 +99,7 @@ class PypsaProblem(PlanningProblem):
         hours = network.snapshot_weightings.objective.to_numpy(dtype=float)
         self.weights_h = np.tile(hours, self.ports)
         self.solves = 0
+        self._told = told
         self._hours = self.shape @ self.weights_h
         self._buses = list(dict.fromkeys(bus for shares in landing for bus in shares))
         self._landing = np.array([[s.get(bus, 0.0) for bus in self._buses] for s in landing])
@@ -206,7 +210,7 @@ class PypsaProblem(PlanningProblem):
 
     def _start(self, solver: str) -> None:
         """Hand the model to a solver, without exchange."""
-        self._hot = HotModel(self.network.model, solver)
+        self._hot = HotModel(self.network.model, solver, self._told, self.country)
         self._balance_rows = self._hot.row_positions(self._balance_labels)
         trade = np.stack([self._import_labels, self._export_labels])
         self._trade_columns = self._hot.column_positions(trade)

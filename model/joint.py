@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pypsa
+from linopy.solvers import Solver
 
 from agents.hot_model import muted
 from agents.policy import Policy
 from agents.problem import OutOfTime
 from agents.singletons import singleton_rows_to_bounds
+from agents.solving import LifeSigns
 from model.graph import strands
 from protocols.products import Products
 
 # Interior point without crossover is by far the fastest for the large joint LP, see
 # docs/coordination.md.
-HIPO_OPTIONS = {"solver": "hipo", "run_crossover": "off", "threads": 2, "output_flag": False}
+HIPO_OPTIONS = {
+    "solver": "hipo",
+    "run_crossover": "off",
+    "threads": 2,
+    "output_flag": True,  # its log is read for the gap, not shown
+    "log_to_console": False,
+}
 TRADE = "trade"
 
 
@@ -104,6 +112,7 @@ def plan_jointly(
     products: Products | None = None,
     graph: nx.Graph | None = None,
     time_limit_s: float | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> float:
     """Minimise the cost of all countries together, EUR/a.
 
@@ -118,6 +127,8 @@ def plan_jointly(
         Needed where interconnectors have branches, which carry their flow in fixed shares.
     time_limit_s : float, optional
         Seconds the solver may take.
+    told : callable, optional
+        Gets a few words now and then while the solver works.
 
     Raises
     ------
@@ -136,7 +147,12 @@ def plan_jointly(
         restrict_to_products(n, products)
     limit = {} if time_limit_s is None else {"time_limit": time_limit_s}
     with muted():
-        _, condition = n.model.solve("highs", io_api="direct", **HIPO_OPTIONS, **limit)
+        solver = Solver.from_name(
+            "highs", n.model, io_api="direct", options={**HIPO_OPTIONS, **limit}
+        )
+        if told is not None:
+            LifeSigns(solver.solver_model, told)
+        _, condition = n.model.assign_result(solver.solve())
     if condition == "time_limit":
         raise OutOfTime(f"no optimum within {time_limit_s:g} s")
     if condition != "optimal":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,10 @@ class PlannerResult:
 
 
 def planner(
-    world: World, products: Products | None = None, time_limit_s: float | None = None
+    world: World,
+    products: Products | None = None,
+    time_limit_s: float | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> PlannerResult:
     """Planner's optimum on exactly the agents' problems; from the cache if it is there.
 
@@ -53,6 +57,8 @@ def planner(
         Restrict exchange to these; by default every snapshot is free.
     time_limit_s : float, optional
         Seconds the solver may take; building the problem does not count.
+    told : callable, optional
+        Gets a few words now and then while the solver works.
 
     Raises
     ------
@@ -66,19 +72,24 @@ def planner(
     if cached is not None:
         cost_eur = float(cached.pop("cost_eur"))
         return PlannerResult(cost_eur, cached)
-    result = _compute(world, products, time_limit_s)
+    result = _compute(world, products, time_limit_s, told)
     store_arrays(place, {"cost_eur": np.array(result.cost_eur), **result.flows_mw})
     return result
 
 
-def _compute(world: World, products: Products | None, time_limit_s: float | None) -> PlannerResult:
+def _compute(
+    world: World,
+    products: Products | None,
+    time_limit_s: float | None,
+    told: Callable[[str], None] | None,
+) -> PlannerResult:
     if not world.networks:
         curves = {c: p for c, p in world.problems.items() if isinstance(p, CurveProblem)}
         free = products or _every_snapshot(world)
         cost, flows = plan_curves(curves, world.graph, free, time_limit_s)
         return PlannerResult(cost, flows)
     n = joint_network(world.networks, world.graph)
-    cost = plan_jointly(n, world.policies, products, world.graph, time_limit_s)
+    cost = plan_jointly(n, world.policies, products, world.graph, time_limit_s, told)
     return PlannerResult(cost, _net_flows(n, world))
 
 

@@ -14,6 +14,9 @@ class Reporter:
     def advance(self, text: str = "") -> None:
         """One part of the phase is done; ``text`` says what is being solved next."""
 
+    def solving(self, text: str) -> None:
+        """A solve takes long; ``text`` says how it is getting on. May come from another thread."""
+
     def step(self, summary: dict[str, Any]) -> None:
         """A negotiation step ended; ``summary`` is its row of the ``steps`` table."""
 

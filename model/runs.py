@@ -268,7 +268,8 @@ class _Run:
         self.reporter.phase("planner: all countries as one problem")
         try:
             with self._timed("planner"):
-                best = planner(world, time_limit_s=self.options.planner_time_limit_s)
+                limit_s = self.options.planner_time_limit_s
+                best = planner(world, time_limit_s=limit_s, told=self.reporter.solving)
             exchange = {c: best.exchange_mw(world, c) for c in world.countries}
             self.reporter.phase("writing the planner's results", len(world.countries))
             with self._timed("records"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import networkx as nx
@@ -100,7 +100,9 @@ def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:
     world = World(scenario, interconnection_graph(scenario), products, axis.snapshots)
     world.networks.update(fleets.networks)
     world.policies.update(fleets.policies)
-    world.problems = pypsa_problems(world.networks, world.policies, products, solver)
+    world.problems = pypsa_problems(
+        world.networks, world.policies, products, solver, told=reporter.solving
+    )
     return world
 
 
@@ -148,8 +150,12 @@ def pypsa_problems(
     products: Products,
     solver: str,
     ports: Mapping[str, Ports] | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> dict[str, PlanningProblem]:
-    """Hot problems of all countries; ``ports`` where exchange enters, if not at the one bus."""
+    """Hot problems of all countries; ``ports`` where exchange enters, if not at the one bus.
+
+    ``told`` hears how long solves are getting on.
+    """
     return {
         country: PypsaProblem(
             country,
@@ -158,6 +164,7 @@ def pypsa_problems(
             policies[country],
             solver,
             ports=None if ports is None else ports[country],
+            told=told,
         )
         for country, n in networks.items()
     }
@@ -187,7 +194,9 @@ def _network_world(scenario: Scenario, solver: str, reporter: Reporter) -> World
             if world.graph.has_edge(country, neighbour):
                 limit_over_time(world.graph, country, neighbour, limit_mw)
         ports[country] = world.graph.nodes[country].get("ports") or [part.load_shares()]
-    world.problems = pypsa_problems(world.networks, world.policies, products, solver, ports)
+    world.problems = pypsa_problems(
+        world.networks, world.policies, products, solver, ports, reporter.solving
+    )
     return world
 
 

@@ -132,6 +132,13 @@ class ConsoleReporter(Reporter):
         elif self._clock() - self._said_s >= self._quiet_s:
             self._say(" ".join(part for part in (f"  {self._count}", text) if part))
 
+    def solving(self, text: str) -> None:
+        """Show the life sign of a long solve; nothing is counted."""
+        if self._live:
+            self._show(text)
+        elif self._clock() - self._said_s >= self._quiet_s:
+            self._say(f"  {text}")
+
     def step(self, summary: dict[str, Any]) -> None:
         """Show where the negotiation stands."""
         self._done = int(summary.get("step", self._done)) + 1
