@@ -34,7 +34,8 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
     cell : mesa.discrete_space.Cell
         Node of the interconnection graph.
     problem : PlanningProblem
-        Private; nobody else may hold a reference to it.
+        Private; no other country and no protocol may hold a reference to it. Whoever runs the
+        negotiation does, see :class:`model.world.World`.
     products : Products
     strategy : Strategy, optional
         What the country makes of the truth when it answers; the truth by default.

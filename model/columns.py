@@ -194,6 +194,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
 FINAL_TABLES = ("flows", "prices", "capacities", "disclosure")
 STEP_TABLES = tuple(name for name in TABLES if name not in FINAL_TABLES)
 
+# How the planner stands when the outcome is written and the planner has not answered yet.
+PENDING = "pending"
+
 # Key -> (unit, meaning); a dotted key is a value of each entry, "*" stands for the entry's name.
 SUMMARY: dict[str, tuple[str, str]] = {
     "run": ("-", "name of the run's folder"),
@@ -219,6 +222,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
         "the joint optimum: `found`, `pending` (`--resume` adds it), `out of time`, `failed` or "
         "`not asked`",
     ),
+    "warnings": ("-", "what the check of the network file warned of, one text each"),
     "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
     "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
     "negotiated_cost_eur": ("EUR/a", "cost of all countries with their trades, re-solved"),

@@ -176,6 +176,11 @@ class RunRecords:
         return self.path / "network.nc"
 
     @property
+    def log_path(self) -> Path:
+        """What the modelling tools said for themselves."""
+        return self.path / "log.txt"
+
+    @property
     def steps(self) -> list[int]:
         """Steps that are done, in order."""
         return sorted(self._parts("steps"))

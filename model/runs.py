@@ -17,6 +17,7 @@ import pypsa
 from agents.planning import PypsaProblem
 from agents.problem import OutOfTime, Plan
 from model import tables
+from model.columns import PENDING
 from model.ending import end_of
 from model.engine import Tally
 from model.files import drafted
@@ -25,6 +26,7 @@ from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
+from model.overheard import overheard
 from model.planner import planner
 from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
@@ -38,7 +40,6 @@ from pypsa_earth.results import in_words, write_results
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry
 
-PENDING = "pending"
 _LATER = "the planner has not answered yet; --resume asks it again"
 
 
@@ -64,18 +65,20 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
     Exception
         Whatever ends a run before its first step is done leaves no folder.
     """
-    scenario = chosen_scenario(options)
-    chosen_protocol(options)
-    chosen_strategies(options, scenario)
-    check_rules(options, scenario)
-    records = RunRecords.create(options, scenario)
-    with working_on(records.path):
-        try:
-            return _Run(records, options, reporter or Reporter()).carry_out()
-        except Exception:
-            if not (records.steps or records.finished):  # nothing is worth keeping
-                shutil.rmtree(records.path)
-            raise
+    with overheard() as said:
+        scenario = chosen_scenario(options)
+        chosen_protocol(options)
+        chosen_strategies(options, scenario)
+        check_rules(options, scenario)
+        records = RunRecords.create(options, scenario)
+        with working_on(records.path):
+            said.keep_in(records.log_path)
+            try:
+                return _Run(records, options, reporter or Reporter()).carry_out()
+            except Exception:
+                if not (records.steps or records.finished):  # nothing is worth keeping
+                    shutil.rmtree(records.path)
+                raise
 
 
 def resume(
@@ -114,7 +117,8 @@ def resume(
     if planner_time_limit_s is not None:
         options = replace(options, planner_time_limit_s=planner_time_limit_s)
     if not _is_done(records, options):
-        with working_on(records.path):
+        with overheard() as said, working_on(records.path):
+            said.keep_in(records.log_path)
             if not _is_done(records, options):  # the one who was working on it may have ended it
                 return _Run(records, options, reporter).carry_out()
     reporter.warn(f"{records.name} is finished, there is nothing to resume; its summary again")
@@ -177,6 +181,8 @@ class _Run:
             raise
 
     def _carry_out(self) -> dict[str, Any]:
+        for text in self.records.scenario.warnings:
+            self.reporter.warn(text)
         with self._timed("models"):
             world = build_world(self.records.scenario, self.options.solver, self.reporter)
         if self.options.decomposition == "independent":

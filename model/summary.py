@@ -94,6 +94,7 @@ def summarise(
         "status": result.status,
         "note": result.note,
         "planner": result.planner,
+        "warnings": list(world.scenario.warnings),
         "autarky_cost_eur": autarky,
         "planner_cost_eur": result.planner_cost_eur,
         "negotiated_cost_eur": negotiated,

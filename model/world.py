@@ -39,7 +39,10 @@ class World:
     products : Products
     snapshots : Index, shape (snapshots,)
     problems : dict of str to PlanningProblem
-        One per country; handed to the agents, who keep them private.
+        One per country, handed to the agents, who see their own; protocols see none. The run
+        itself, which is no party to the negotiation, keeps these references: it re-solves autarky,
+        the outcome and the planner's case when the negotiation is over, and hands the world to the
+        settlement rule, which says what it makes countries disclose.
     networks : dict of str to pypsa.Network
         Networks behind the problems; empty for cost curves.
     policies : dict of str to Policy

@@ -77,6 +77,7 @@ def network_scenario(
     source, settings, changes = _sort(file, overrides or {})
     n, report = inspected(source, countries)
     report.refuse(file)
+    told = tuple(str(finding) for finding in report.warnings)
     chosen = list(countries) if countries else sorted(set(country_of_bus(n)))
     wheeling = float(settings.pop("wheeling_eur_per_mwh", 0.0))
     made_of = borders(n, chosen, wheeling, source.contracts)
@@ -87,7 +88,7 @@ def network_scenario(
         "title": str(settings.pop("title", f"{file.stem}, {len(chosen)} countries")),
         "description": str(n.name),
         "kind": "network",
-        "network": source,
+        "network": source.model_copy(update={"warnings": told}),
         "year": pd.DatetimeIndex(n.snapshots)[0].year,
         "resolution": f"{_block_h(n.snapshots)}h",
         "products": "hourly",
@@ -215,7 +216,7 @@ def _sort(
     options: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     changes = []
-    found = ("path", "sha256", "national_sha256")
+    found = ("path", "sha256", "national_sha256", "warnings")
     names = [name for name in NetworkFile.model_fields if name not in found]
     known = [f"network.{name}" for name in names]
     for key, value in overrides.items():

@@ -245,7 +245,8 @@ class NetworkFile(Row):
     names a YAML file of national values. ``contracts`` says whether a ``p_set`` on a branch that
     crosses a border is kept to or traded freely. ``load_shedding`` is ``auto`` (that of the file,
     else added at the price its configuration names), ``off``, or a price in EUR/MWh. ``sha256``
-    and ``national_sha256`` say what was in the two files.
+    and ``national_sha256`` say what was in the two files, ``warnings`` what whoever uses the file
+    should know of it.
     """
 
     path: str
@@ -258,6 +259,7 @@ class NetworkFile(Row):
     load_shedding: str = "auto"
     national: str = ""
     national_sha256: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Settings(Row):
@@ -343,6 +345,12 @@ class Scenario(BaseModel):
     lines: tuple[Line, ...] = ()
     curves: tuple[CostCurve, ...] = ()
     interconnectors: tuple[Interconnector, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever uses the scenario should know of it; only network files have any."""
+        source = self.settings.network
+        return () if source is None else source.warnings
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -187,6 +187,12 @@ def status_line(status: str, note: str = "") -> str:
     )
 
 
+def warning_list(warnings: Sequence[str]) -> str:
+    """What a reader should know of the network file; empty if there is nothing."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    return f"<ul class=warnings>{items}</ul>" if items else ""
+
+
 PAGE_CSS = """
 .figure svg{display:block;background:var(--paper);border-radius:6px}
 .scroll{overflow:auto;max-height:420px;border:1px solid var(--grid);border-radius:6px}
@@ -203,5 +209,7 @@ border-bottom:1px solid var(--grid)}
 .headline span{font-size:13px;color:var(--muted)}
 .status{padding:7px 12px;border-left:5px solid;border-radius:4px;background:var(--label);
 color:var(--ink);font-size:14px;margin:6px 0}
+.warnings{color:var(--ink);font-size:13px;margin:6px 0 10px;padding-left:20px}
+.warnings li::marker{content:"\\26A0  "}
 .status.good{border-color:#009e73}.status.wait{border-color:#56b4e9}.status.bad{border-color:#d55e00}
 """

@@ -31,6 +31,7 @@ CODES = {
     1: "it ended without agreement",
     2: "it could not start: something given is wrong",
     130: "it was stopped; what was done is kept, and it can go on",
+    143: "it was stopped from outside; what was done is kept, and it can go on",
 }
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
 # The system's clock may be set while a run works, and with it the moment at which it began.
@@ -133,7 +134,7 @@ class Job:
     def _error(self, state: str) -> str:
         if state == "lost":
             return "The process of this run is gone without a word. What was done is kept."
-        if self.code in (None, 0, 130) or (self.code == 1 and self._has_summary()):
+        if self.code in (None, 0, 130, 143) or (self.code == 1 and self._has_summary()):
             return ""
         lines = [x for x in self.last_words.splitlines() if x.lower().startswith("error:")]
         return lines[-1].partition(":")[2].strip() if lines else self.last_words[-600:]

@@ -15,6 +15,7 @@ from viz.html_tables import (
     html_table,
     interconnector_rows,
     status_line,
+    warning_list,
 )
 from viz.moment import Moment
 from viz.printing import write
@@ -79,7 +80,7 @@ def _head(view: RunView) -> str:
     note = str(view.summary.get("note") or "")
     return (
         f"<h3>{escape(view.name)}</h3><p>{escape(view.how)}</p>"
-        f"{status_line(view.status, note)}{headline(view)}"
+        f"{status_line(view.status, note)}{warning_list(view.warnings)}{headline(view)}"
     )
 
 

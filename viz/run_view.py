@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from model.columns import FINAL_TABLES, TABLES
+from model.columns import FINAL_TABLES, PENDING, TABLES
 from model.graph import interconnection_graph
 from model.records import RunRecords
 from viz.outlines import outline_of
@@ -73,6 +73,16 @@ class RunView:
     def status(self) -> str:
         """Final status, or ``unfinished``."""
         return str(self.summary.get("status", "unfinished"))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever uses the run's network file should know of it."""
+        return self.records.scenario.warnings
+
+    @property
+    def awaits_planner(self) -> bool:
+        """Whether the outcome is whole and only the planner is missing, who was asked."""
+        return self.summary.get("planner") == PENDING
 
     @cached_property
     def names(self) -> dict[str, str]:

@@ -59,6 +59,8 @@ def compare(
             raise RecordsError(
                 f"the scenario was changed since {folder.path} was begun; compare again"
             )
+        for text in grid.base.warnings:
+            reporter.warn(text)
         if len(grid.experiment.seeds) > 1 and not grid.draws_differ:
             reporter.warn(
                 "the scenario does not say what is uncertain: draws differ in weather only"

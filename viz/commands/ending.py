@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -15,6 +13,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from model.overheard import overheard
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
 from viz.console import ConsoleReporter, print_line
@@ -60,9 +59,10 @@ class OneLineErrors(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """Carry out the command that was named."""
+        """Carry out the command that was named; only the program itself speaks to its user."""
         try:
-            return super().invoke(ctx)
+            with overheard():
+                return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             return _say_interrupted(interrupt, "")
 
@@ -94,12 +94,6 @@ def carry_out(
     again
         What is typed before that folder to go on.
     """
-    # PyPSA 1.4 announces changes of its next version at every import of a network.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="pypsa")
-    for chatty in ("linopy", "pypsa", "MESA"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    # Network files hold columns of their own, which PyPSA remarks on at every copy.
-    logging.getLogger("pypsa.network.transform").setLevel(logging.ERROR)
     try:
         with ConsoleReporter() as reporter:
             reporter.phase("loading the modelling tools")

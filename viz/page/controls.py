@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import solara
 
-from viz.html_tables import headline, status_line
+from viz.html_tables import headline, status_line, warning_list
 from viz.jobs import CAN_PAUSE, CODES, Job, Standing, resume
 from viz.page.folders import results_folder
 from viz.page.state import PageState
@@ -45,7 +45,7 @@ def RunStatus(
             solara.Text(last[0].strip(), classes=["note", "last-words"])
         if view is None:
             solara.Preformatted(standing.words or "starting", classes=["output"])
-    elif view is not None and not view.summary:
+    elif view is not None and (not view.summary or view.awaits_planner):
         run = view.records.path
         with solara.Div(classes=["buttons"]):
             solara.Button(
@@ -53,7 +53,9 @@ def RunStatus(
                 on_click=lambda: on_start(resume(results_folder(), run)),
                 outlined=True,
             )
-            text = "It goes on from its last finished step. "
+            text = (
+                "It asks the planner again. " if view.summary else "It goes on from its last step. "
+            )
             text += "" if job else "Do so only if it is not going on in a terminal."
             solara.Text(text, classes=["note"])
 
@@ -69,7 +71,7 @@ def _standing(view: RunView, standing: Standing | None) -> str:
             "ended": CODES.get(code, "it broke off") + ".",
             "lost": "Its process is gone.",
         }.get(state, "It is going on elsewhere, or it broke off.")
-    return status_line(view.status, note) + headline(view)
+    return status_line(view.status, note) + warning_list(view.warnings) + headline(view)
 
 
 @solara.component
