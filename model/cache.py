@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pypsa
 import scipy.sparse as sp
+from pydantic import BaseModel
 
 from model.provenance import package_versions
 
@@ -44,14 +45,20 @@ def programs() -> str:
     """
     digest = hashlib.sha256(str(package_versions()["dman-cep"]).encode())
     for package in SHAPING:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.submodule_search_locations is not None
-        for place in map(Path, spec.submodule_search_locations):
+        for place in _places(package):
             for file in sorted(place.rglob("*.py")):
-                _put(digest, file.relative_to(place).as_posix().encode(), file.read_bytes())
+                name = f"{package}/{file.relative_to(place).as_posix()}"
+                _put(digest, name.encode(), file.read_bytes())
     for name in SOLVING:
         _put(digest, f"{name}={version(name)}".encode())
     return digest.hexdigest()
+
+
+def _places(package: str) -> list[Path]:
+    """Folders of a package."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations is not None
+    return [Path(place) for place in spec.submodule_search_locations]
 
 
 def fingerprint(*parts: Any) -> str:
@@ -61,8 +68,8 @@ def fingerprint(*parts: Any) -> str:
     ----------
     *parts
         Plain values, arrays, sparse ones too, tables of pandas, networks of PyPSA, and mappings,
-        sequences and dataclasses of them. Of a network counts what was put in, not what a solution
-        added.
+        sequences, dataclasses and models of pydantic of them. Of a network counts what was put in,
+        not what a solution added.
 
     Raises
     ------
@@ -110,10 +117,14 @@ def _pieces(value: Any) -> Iterator[bytes]:
         csr = value.tocsr()
         yield from _pieces([csr.shape, csr.data, csr.indices, csr.indptr])
     elif isinstance(value, Mapping):
-        yield from _pieces([pair for pair in value.items()])
+        yield b"{"
+        yield from _pieces(list(value.items()))
     elif is_dataclass(value) and not isinstance(value, type):
         yield type(value).__name__.encode()
         yield from _pieces([getattr(value, f.name) for f in fields(value)])
+    elif isinstance(value, BaseModel):
+        yield type(value).__name__.encode()
+        yield from _pieces(dict(value))
     elif isinstance(value, Sequence):
         yield f"[{len(value)}".encode()
         for item in value:
