@@ -521,7 +521,13 @@ class TestEveryEndIsTyped:
             def record(self) -> dict[str, object]:
                 return {"what": object()}
 
-        ended = hold(saying(Message(CLOCK, "A", "call", Unspeakable())))
+        class Mumbling(Rogue):
+            def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
+                outcome.trades.append(deal(20.0))
+                yield told(deal_of(outcome))
+                yield [Message(CLOCK, "A", "call", Unspeakable())]
+
+        ended = hold(Mumbling)
         assert ended.summary["status"] == "failed"
         assert ended.summary["note"].startswith("TypeError: ")
         ended.check_that_step_one_is_kept()
