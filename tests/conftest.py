@@ -13,6 +13,7 @@ import pytest
 # Files that negotiate in the same worlds: one process takes them all and builds each world once,
 # which takes longer than most of their tests. Some look at the same negotiations too.
 ONE_WEEK, FOUR_WEEKS = "a week of four countries", "four weeks of four countries"
+TWO_WEEKS = "two weeks of two countries"
 SAME_WORLD = {
     "test_alternating_offers": ONE_WEEK,
     "test_bundle": ONE_WEEK,
@@ -25,6 +26,8 @@ SAME_WORLD = {
     "test_negotiation": FOUR_WEEKS,
     "test_planning": FOUR_WEEKS,
     "test_runs": FOUR_WEEKS,
+    "test_independent": TWO_WEEKS,
+    "test_slices_add_up": TWO_WEEKS,
 }
 # The longest first, so that no process waits long for the last.
 LONGEST = (
@@ -37,7 +40,9 @@ LONGEST = (
     "test_plugins",
     "test_app",
     "test_policy",
-    "test_independent",
+    TWO_WEEKS,
+    "test_summary",
+    "test_costs_by_hand",
 )
 
 
