@@ -80,6 +80,16 @@ def test_totals(records: RunRecords) -> None:
     totals_from_tables(records)
 
 
+def test_what_was_run(records: RunRecords) -> None:
+    told, options, chosen = records.summary(), records.options, records.scenario.settings
+    for key in ("protocol", "mode", "decomposition", "settlement", "solver"):
+        assert told[key] == getattr(options, key)
+    for key in ("title", "products", "slices", "seed"):
+        assert told[key] == getattr(chosen, key)
+    assert told["scenario"] == chosen.name
+    assert told["resolution"] == ("cost curves" if records.scenario.curves else "1w6h")
+
+
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(st.data())
 def test_of_any_market(data: st.DataObject) -> None:
