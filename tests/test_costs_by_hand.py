@@ -138,7 +138,8 @@ def hand_made(**settings: Any) -> Scenario:
     return Scenario(
         settings=Settings(name="hand", title="By hand", **settings),
         countries=tuple(
-            Country(country=c, name=c, latitude=-20, longitude=25, **SOURCE) for c in "XY"
+            Country(country=c, name=c, latitude=-lat, longitude=25, **SOURCE)
+            for c, lat in (("Y", 10), ("X", 20))
         ),
         technologies=(OCGT, COAL, BATTERY, *WATER),
         fuels=(
@@ -190,8 +191,9 @@ def network(repetition: float | None = None, **settings: Any) -> pypsa.Network:
     return country_network(hand_made(**settings), "X", profiles, axis)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def built() -> pypsa.Network:
+    # For every test anew: mutmut asks only those tests that enter the code themselves.
     return network()
 
 
