@@ -146,13 +146,16 @@ def plan_jointly(
     if products is not None:
         restrict_to_products(n, products)
     limit = {} if time_limit_s is None else {"time_limit": time_limit_s}
-    with muted():
-        solver = Solver.from_name(
-            "highs", n.model, io_api="direct", options={**HIPO_OPTIONS, **limit}
-        )
-        if told is not None:
-            LifeSigns(solver.solver_model, told)
-        _, condition = n.model.assign_result(solver.solve())
+    # Interior point alone may stop short of its tolerance; from there the simplex finds a vertex.
+    for crossover in ("off", "on"):
+        options = {**HIPO_OPTIONS, **limit, "run_crossover": crossover}
+        with muted():
+            solver = Solver.from_name("highs", n.model, io_api="direct", options=options)
+            if told is not None:
+                LifeSigns(solver.solver_model, told)
+            _, condition = n.model.assign_result(solver.solve())
+        if condition in ("optimal", "time_limit"):
+            break
     if condition == "time_limit":
         raise OutOfTime(f"no optimum within {time_limit_s:g} s")
     if condition != "optimal":

@@ -21,6 +21,7 @@ from model.reporting import Reporter
 from protocols.products import Products, make_products
 from pypsa_earth.names import is_network_file
 from pypsa_earth.scenario import axis_of_network, country_parts, network_scenario
+from pypsa_earth.split import CountryPart
 from scenarios.loader import load_scenario
 from scenarios.schema import Scenario
 from scenarios.time_axis import TimeAxis, build_time_axis
@@ -187,20 +188,26 @@ def _network_world(scenario: Scenario, solver: str, reporter: Reporter) -> World
         hours,
     )
     world = World(scenario, interconnection_graph(scenario), products, snapshots)
+    hold_limits(world.graph, parts)
     ports: dict[str, Ports] = {}
     for country, part in parts.items():
         reporter.advance(country)
         world.networks[country] = part.network
         world.policies[country] = part.rules
         # A country without neighbours still has a price: where its load is.
-        for neighbour, limit_mw in part.limit_mw.items():
-            if world.graph.has_edge(country, neighbour):
-                limit_over_time(world.graph, country, neighbour, limit_mw)
         ports[country] = world.graph.nodes[country].get("ports") or [part.load_shares()]
     world.problems = pypsa_problems(
         world.networks, world.policies, products, solver, ports, reporter.solving
     )
     return world
+
+
+def hold_limits(graph: nx.Graph, parts: Mapping[str, CountryPart]) -> None:
+    """Let the limits of interconnectors follow those of the branches of a network file."""
+    for country, part in parts.items():
+        for neighbour, limit_mw in part.limit_mw.items():
+            if graph.has_edge(country, neighbour):
+                limit_over_time(graph, country, neighbour, limit_mw)
 
 
 def _curve_world(scenario: Scenario) -> World:

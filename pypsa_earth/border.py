@@ -21,9 +21,11 @@ import pandas as pd
 import pypsa
 
 from pypsa_earth.branches import FIRM, Crossing, crossings
-from pypsa_earth.shedding import add_shedding_at
+from pypsa_earth.shedding import add_disposal, add_shedding_at
 from scenarios.schema import Branch, Interconnector
 
+# Power from nowhere at a border costs so many times what shed load costs at home.
+_DEARER = 2.0
 # Two ways to share out flow are equally good if they leave capacities this close.
 _SAME = 1 - 1e-9
 
@@ -59,20 +61,19 @@ class Border:
         return {ends[end]: group for ends, group in self.branches.items()}
 
     def landing_buses(self, country: str) -> set[str]:
-        """Buses of a country at which traded power enters or leaves its grid."""
+        """Buses of a country's own grid at which traded power enters or leaves it."""
         end = {self.edge.country_a: "bus_a", self.edge.country_b: "bus_b"}.get(country)
         if end is None:
             return set()
-        landing = {str(getattr(branch, end)) for branch in self.edge.branches}
         if country == self.host:
             every = (c for branches in self.hosted.values() for c in branches)
-            landing |= {
+            return {
                 bus
                 for c in every
-                for bus, home in zip(c.buses, c.countries, strict=True)
+                for bus, home in zip(c.buses[:2], c.countries[:2], strict=True)
                 if home == country
             }
-        return landing
+        return {str(getattr(branch, end)) for branch in self.edge.branches}
 
 
 def borders(
@@ -153,8 +154,9 @@ def add_branches(part: pypsa.Network, country: str, border: Border, price: float
     country : str
     border : Border
     price : float, optional
-        Of shed load, EUR/MWh. Load is shed at the border, too, so that the host has an answer to
-        any exchange; at this price it never pays to trade such power.
+        Of shed load, EUR/MWh. So that the host has an answer to any exchange, power comes from
+        nowhere and goes there at its border, too, but so dear that neither its own plan nor a
+        trade within the limits ever uses it.
     """
     if border.host != country:
         return
@@ -163,8 +165,10 @@ def add_branches(part: pypsa.Network, country: str, border: Border, price: float
         for link in (link for c in branches for link in _links(c, country, own)):
             part.add("Link", link.pop("name"), **_over_time(link, part.snapshots))
     if price is not None:
-        most = sum(float(mw.max(initial=0.0)) for mw in border.limit_mw.values())
-        add_shedding_at(part, list(border.hosted), price, 2 * most)
+        most = 2 * sum(float(mw.max(initial=0.0)) for mw in border.limit_mw.values())
+        dear = _beyond_use(border, price)
+        add_shedding_at(part, list(border.hosted), dear, most)
+        add_disposal(part, list(border.hosted), dear, most)
 
 
 def add_firm(part: pypsa.Network, country: str, branches: Iterable[Crossing]) -> None:
@@ -193,6 +197,14 @@ def add_firm(part: pypsa.Network, country: str, branches: Iterable[Crossing]) ->
                 if k == 0
                 else 0.0,
             )
+
+
+def _beyond_use(border: Border, price_eur_per_mwh: float) -> float:
+    """Price at a border above all that power is worth at home once it has passed a branch."""
+    branches = [c for group in border.branches.values() for c in group]
+    cost = max(float(np.abs(c.marginal_cost_eur_per_mwh).max()) for c in branches)
+    gain = max(1.0, *(float(sum(np.abs(e) for e in c.efficiency).max()) for c in branches))
+    return _DEARER * gain * (price_eur_per_mwh + cost)
 
 
 def limits_of(made: Iterable[Border], country: str) -> dict[str, np.ndarray]:
