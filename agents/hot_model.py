@@ -33,7 +33,7 @@ HIGHS_OPTIONS: dict[str, Any] = {
 }
 # Non-zeros from which a cold solve is by interior point and crossover. With 194 000 (South Africa,
 # a year of 3 h) simplex took 27 s and the interior point 46; with about 500 000 (all of `sapp2030`,
-# typical weeks) simplex is not done when HiPO has been for minutes (COORDINATION).
+# typical weeks) simplex is not done when HiPO has been for minutes.
 LARGE = 250_000
 COLD_OPTIONS: dict[str, Any] = {
     "solver": "hipo",

@@ -93,13 +93,14 @@ def test_pay_as_agreed_keeps_what_the_trades_say() -> None:
     assert PayAsAgreed().payments_eur(settled(world, ledger)) == {"A": -4_000.0, "B": 4_000.0}
 
 
-def test_settling_replaces_the_payments() -> None:
+@pytest.mark.parametrize("rule", [EqualSplit(), NodalPrice()])
+def test_settling_replaces_the_payments(rule: Settlement) -> None:
     world = teaching_world("two_countries")
     ledger = Ledger(world.graph, world.products)
     ledger.book(Trade("A", "B", ("A", "B"), (100.0,), 40.0))
     case = settled(world, ledger)
-    settle(EqualSplit(), case)
-    due = EqualSplit().payments_eur(case)
+    settle(rule, case)
+    due = rule.payments_eur(case)
     assert ledger.payments_eur == pytest.approx(due)
     ledger.check_budget()
 
