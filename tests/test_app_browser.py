@@ -13,12 +13,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+import run as command_line
 from model.options import RunOptions
 from model.runs import run as negotiate
 from tests.browser import DEMANDED, Server, browser, chromium, complaints, served
 from tests.small_networks import written
-from viz.jobs import find_job, jobs
+from viz.jobs import find_job, jobs, runs
 from viz.page.screen import NARROW_PX
 from viz.run_view import view_run
 
@@ -148,6 +150,52 @@ def picture(page: Any, name: str) -> None:
 def choose(page: Any, label: str, option: str | re.Pattern[str]) -> None:
     page.locator(".v-select", has_text=label).first.click()
     page.get_by_role("option", name=option).first.click()
+
+
+def test_it_opens_on_what_there_is(page: Any, address: str, results: Path) -> None:
+    """Last runs, comparisons, scenarios and a new run, all a click away."""
+    (results / "damaged-20990101T000000Z").mkdir(exist_ok=True)
+    (results / "damaged-20990101T000000Z" / "manifest.json").write_text("{")
+    page.goto(address)
+    page.get_by_role("heading", name="Countries that plan alone").wait_for()
+    cards = page.locator("a[data-run]")
+    listed = [card.get_attribute("data-run") for card in cards.all()]
+    assert listed == [path.relative_to(results).as_posix() for path in runs(results)]
+    assert "cannot be read" in cards.first.inner_text()
+    assert page.locator("a[data-run]", has_text="agreed").count() == 2
+    assert "% of the planner's gain" in page.locator("a[data-run]", has_text="capped").inner_text()
+    assert "unfinished" in page.locator(f"a[data-run='{unfinished(results)}']").inner_text()
+    picture(page, "start")
+    page.locator(f"a[data-run='{key(results, 'wheeling', ADAPTIVE)}']").click()
+    seen(page, "map")
+    page.get_by_role("link", name="DMAN-CEP").click()
+    page.locator("a[data-scenario=wheeling]").click()
+    page.get_by_role("button", name="Start the run").wait_for()
+    assert page.locator(".v-select", has_text="wheeling").count() == 1
+    # It is alive: a run that comes is listed without loading the page again.
+    page.goto(address)
+    cards.first.wait_for()
+    shutil.rmtree(results / "damaged-20990101T000000Z")
+    page.locator("a[data-run^=damaged]").wait_for(state="detached")
+
+
+def test_an_address_of_a_run_opens_it(page: Any, address: str, results: Path) -> None:
+    page.goto(f"{address}?run={key(results, 'wheeling', ADAPTIVE)}")
+    seen(page, "map")
+
+
+def test_a_comparison_is_shown(page: Any, address: str, results: Path) -> None:
+    words = "--scenario two_countries --protocols vcg,k_double_auction --seeds 3 --workers 1 --out"
+    done = CliRunner().invoke(command_line.app, ["compare", *words.split(), str(results)])
+    assert done.exit_code == 0, done.output
+    page.goto(address)
+    card = page.locator("a[data-comparison]")
+    assert "6 cases" in card.inner_text()
+    card.click()
+    page.locator(".comparison li").first.wait_for()
+    seen(page, "spread")
+    assert page.locator(".comparison th", has_text="treatment").count() >= 2
+    picture(page, "comparison")
 
 
 def test_start_watch_pause_go_on_reload(page: Any, address: str, results: Path) -> None:
@@ -346,7 +394,7 @@ def test_bad_network_files_are_told_in_words(
     assert "Traceback" not in said.inner_text()
 
 
-@pytest.mark.parametrize("tab", ["negotiation", "outcome", "new"])
+@pytest.mark.parametrize("tab", ["start", "negotiation", "outcome", "new"])
 def test_phone_and_dark(
     running: Any, server: Server, address: str, results: Path, tab: str
 ) -> None:
@@ -355,7 +403,9 @@ def test_phone_and_dark(
     page = context.new_page()
     found = complaints(page, address)
     page.goto(f"{address}?tab={tab}&run={key(results, 'wheeling', ADAPTIVE)}")
-    if tab == "new":
+    if tab == "start":
+        page.locator("a[data-run]").first.wait_for()
+    elif tab == "new":
         page.get_by_role("button", name="Start the run").wait_for()
     else:
         # Figures are drawn for the narrow screen, so that their texts are not shrunk with them.

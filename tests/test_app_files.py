@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -37,9 +38,11 @@ from viz.page.folders import (
     opened,
 )
 from viz.page.new_run import Wish
+from viz.page.start import start_html
 from viz.page.state import PageState
 from viz.printing import printed
 from viz.run_view import stamp, view_run
+from viz.shelf import COMPARED, comparisons, last_runs
 from viz.solved_network import stored_carriers
 from viz.svg import to_svg
 
@@ -110,6 +113,67 @@ class TestAddresses:
                 shown(Page())
                 monkeypatch.undo()
                 monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+
+
+class TestShelf:
+    @given(
+        run=st.dictionaries(
+            st.sampled_from(["options", "start_utc", "status", "efficiency", "gain_eur", "title"]),
+            st.one_of(
+                st.none(),
+                st.floats(),
+                st.text(max_size=9),
+                st.just("2026-01-01T00:00:00+00:00"),
+                st.dictionaries(st.sampled_from(["scenario", "protocol"]), st.text(max_size=9)),
+            ),
+        )
+    )
+    def test_any_run_is_listed_and_no_words_are_markup(self, tmp_path_factory, run):
+        """Whatever its files say, a run is never left out of the list."""
+        results = tmp_path_factory.getbasetemp() / "shelf"
+        for folder, file in (("x", "manifest.json"), ("x", "summary.json"), ("c", COMPARED)):
+            (results / folder).mkdir(parents=True, exist_ok=True)
+            (results / folder / file).write_text(json.dumps(run))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(RESULTS_VARIABLE, str(results))
+            (entry,), count = last_runs(results, 5)
+            (compared,), _ = comparisons(results, 5)
+            page = start_html(([entry], count), ([compared], 1), {"<i>": "<i>"}, ["<i>.nc"], "<i>")
+        assert count == 1
+        assert entry.path == results / "x"
+        assert "<i>" not in page.replace("<i style=", "")
+        reader = _Reader()
+        reader.feed(page)
+        assert reader.runs == ["x"]
+        assert reader.tags <= set(["div", "h1", "h2", "p", "a", "b", "i", "small", "span"])
+
+    def test_a_run_of_the_page_says_how_it_stands(self, results, tmp_path, monkeypatch):
+        shutil.copytree(runs(results)[0], tmp_path / "run")
+        (tmp_path / "run" / "summary.json").unlink()
+        (entry,), _ = last_runs(tmp_path, 5)
+        assert (entry.status, entry.efficiency) == ("unfinished", None)
+        monkeypatch.setattr(
+            "viz.shelf.jobs", lambda _: [SimpleNamespace(run=tmp_path / "run", state="paused")]
+        )
+        (entry,), _ = last_runs(tmp_path, 5)
+        assert entry.status == "paused"
+        assert entry.how == "bilateral bids, adaptive"
+
+
+class _Reader(HTMLParser):
+    """Tags of a page, and which runs it lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.runs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.runs += [value or "" for name, value in attrs if name == "data-run"]
+        assert {name for name, _ in attrs} <= {
+            "class", "href", "style", "data-run", "data-scenario", "data-comparison",
+        }  # fmt: skip
 
 
 class TestWhoIsSignalled:

@@ -294,6 +294,14 @@ DAMAGED = [
     "run={run}&tab=negotiation&step=999999999&round=999999999&product=%00&pair=../..",
     "run={run}&tab=tables&table=../outside",
     "run={run}&job=forged&tab=negotiation",
+    "tab=comparison&compare=../outside",
+    "tab=comparison&compare={outside}",
+    "tab=comparison&compare=app/link",
+    "tab=comparison&compare=%00",
+    "tab=comparison&compare={run}",
+    "tab=new&scenario=%3Cscript%3Ealert(1)%3C/script%3E",
+    "tab=new&scenario=../outside",
+    "tab=start",
 ]
 
 

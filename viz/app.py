@@ -6,6 +6,7 @@ that it starts is a process of its own. Each reader has a page state of their ow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import solara
@@ -14,12 +15,14 @@ import solara.server.settings
 from viz.html_tables import PAGE_CSS
 from viz.jobs import Job, job_of, runs
 from viz.page.address import AddressBar
+from viz.page.comparison import Comparison
 from viz.page.controls import RunStatus
 from viz.page.folders import found, job_with, key_of, opened, results_folder, run_label
 from viz.page.new_run import NewRun
 from viz.page.panels import Downloads, Picker
 from viz.page.screen import Screen
-from viz.page.state import TABS, PageState
+from viz.page.start import START_CSS, Start, shelves
+from viz.page.state import TABS, WITHOUT_RUN, PageState
 from viz.page.tabs import Compare, Hours, Negotiation, Outcome
 from viz.page.theme import ThemeButton
 from viz.page.watch import use_news
@@ -33,6 +36,8 @@ solara.server.settings.main.mode = "production"
 
 _CSS = """
 .page{width:100%;max-width:1500px;margin:0 auto;padding:8px 14px 40px;font-size:15px}
+.brand{font-weight:800;letter-spacing:.4px;color:var(--ink)!important;text-decoration:none;
+margin-right:10px}
 .page h3{font-size:15px;margin:14px 0 6px;font-weight:700}
 .board{display:grid;grid-template-columns:minmax(0,1.12fr) minmax(0,1fr);gap:14px;margin-top:8px}
 .board.even{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
@@ -66,13 +71,15 @@ def Page() -> None:
     run = state.run
     if not run and job is not None and job.run is not None:
         run = key_of(job.run)
-    trouble = use_news(lambda: _news(state), [state.run, state.job, state.other])
+    trouble = use_news(
+        lambda: _news(state), [state.tab == "start", state.run, state.job, state.other]
+    )
     view, error = opened(run)
     other, other_error = opened(state.other)
     if job is None and view is not None:
         job = job_of(results_folder(), view.records.path)
     solara.Title("DMAN-CEP")
-    solara.Style(app_theme_css() + PAGE_CSS + _CSS)
+    solara.Style(app_theme_css() + PAGE_CSS + START_CSS + _CSS)
     AddressBar(query=state.query())
     Screen(event_told=lambda narrow: set_state(replace(state, narrow=narrow)))
     with solara.Div(classes=["page"]):
@@ -80,8 +87,8 @@ def Page() -> None:
         if trouble:
             text = f"This page gets no news at present and shows what it knew last. {trouble}"
             solara.Warning(text, classes=["no-news"])
-        if state.tab == "new":
-            NewRun(begin)
+        if state.tab in WITHOUT_RUN:
+            _without_run(state, begin)
             return
         for text in (error, other_error):
             if text:
@@ -93,6 +100,15 @@ def Page() -> None:
                 solara.Info("Open a recorded run above, or start a new one.")
             return
         _tab(state, view, other, set_state)
+
+
+def _without_run(state: PageState, begin: Callable[[Job], None]) -> None:
+    if state.tab == "new":
+        NewRun(begin, state.scenario)
+    elif state.tab == "comparison":
+        Comparison(state.compare)
+    else:
+        Start()
 
 
 def _tab(state, view, other, set_state) -> None:  # type: ignore[no-untyped-def]
@@ -111,8 +127,14 @@ def _tab(state, view, other, set_state) -> None:  # type: ignore[no-untyped-def]
 @solara.component
 def _Head(state: PageState, set_state, run: str) -> None:  # type: ignore[no-untyped-def]
     """Tabs, and which runs are looked at."""
+    of_a_run = bool(run or state.job or state.tab not in WITHOUT_RUN)
     with solara.Div(classes=["tabs"]):
+        solara.HTML("div", '<a class=brand href="/">DMAN-CEP</a>')
         for key, label in TABS.items():
+            if not of_a_run and key not in ("start", "new", state.tab):
+                continue
+            if key == "comparison" and state.tab != key:
+                continue
             solara.Button(
                 label,
                 on_click=lambda key=key: set_state(replace(state, tab=key)),
@@ -122,7 +144,7 @@ def _Head(state: PageState, set_state, run: str) -> None:  # type: ignore[no-unt
             )
         solara.v.Spacer()
         ThemeButton()
-    if state.tab == "new":
+    if state.tab in WITHOUT_RUN:
         return
     known = [key_of(path) for path in runs(results_folder())]
     choices = {"": "none"} | {key: run_label(key) for key in known}
@@ -150,4 +172,6 @@ def _news(state: PageState) -> tuple[object, ...]:
     elif job is not None and job.run is not None:
         paths.append(job.run)
     standing = None if job is None else (job.standing(), job.run)
+    if state.tab == "start":
+        return (shelves(),)
     return (tuple(stamp(p) for p in paths), standing, len(runs(folder)))

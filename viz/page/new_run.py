@@ -126,11 +126,13 @@ class Wish:
 
 
 @solara.component
-def NewRun(on_start: Callable[[Job], None]) -> None:
-    """Form with all choices; ``on_start`` gets the job."""
-    wish, set_wish = solara.use_state(Wish())
+def NewRun(on_start: Callable[[Job], None], what: str = "") -> None:
+    """Form with all choices, ``what`` filled in if it is offered; ``on_start`` gets the job."""
     scenarios = solara.use_memo(list_scenarios, [])
-    offered = [*scenarios, *solara.use_memo(network_files, []), ANY_FILE]
+    known_files = solara.use_memo(network_files, [])
+    usual = Wish(what) if what in (*scenarios, *known_files) else Wish()
+    wish, set_wish = solara.use_state(usual)
+    offered = [*scenarios, *known_files, ANY_FILE]
     known = solara.use_memo(protocols, [])
 
     def change(**values: object) -> None:

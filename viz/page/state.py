@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
 
 TABS = {
+    "start": "Start",
     "negotiation": "Negotiation",
     "outcome": "Outcome",
     "hours": "Hour by hour",
     "tables": "Tables and downloads",
     "compare": "Compare",
+    "comparison": "Comparison",
     "new": "New run",
 }
+# Tabs that need no run; the others are of the run looked at.
+WITHOUT_RUN = ("start", "comparison", "new")
 
 
 # No step, hour or week has more digits.
@@ -27,7 +31,7 @@ class PageState:
     Attributes
     ----------
     tab : str
-        Key of :data:`TABS`.
+        Key of :data:`TABS`; the negotiation if a run or job is named, else the start page.
     run, other : str
         Runs looked at and compared with, as paths below the folder of results; empty for none.
     job : str
@@ -46,11 +50,15 @@ class PageState:
     week : int
     table : str
         Figure or table to download.
+    scenario : str
+        Scenario or network file that a new run begins with.
+    compare : str
+        Comparison looked at, by its folder's name.
     narrow : int
         1 on a screen as narrow as a phone's, 0 otherwise.
     """
 
-    tab: str = "new"
+    tab: str = "start"
     run: str = ""
     other: str = ""
     job: str = ""
@@ -64,7 +72,14 @@ class PageState:
     pair: str = ""
     week: int = 0
     table: str = "payments"
+    scenario: str = ""
+    compare: str = ""
     narrow: int = 0
+
+    @property
+    def usual_tab(self) -> str:
+        """Tab of an address that names none."""
+        return "negotiation" if self.run or self.job else "start"
 
     def query(self) -> str:
         """Query string of the address, without what is as usual.
@@ -73,8 +88,10 @@ class PageState:
         --------
         >>> PageState(tab="outcome", step=3).query()
         'tab=outcome&step=3'
+        >>> PageState(tab="negotiation", run="triangle").query()
+        'run=triangle'
         """
-        usual = asdict(PageState())
+        usual = asdict(PageState(tab=self.usual_tab))
         changed = {k: v for k, v in asdict(self).items() if v != usual[k] and v is not None}
         return urlencode(changed)
 
@@ -86,6 +103,8 @@ class PageState:
         --------
         >>> PageState.from_query("tab=outcome&step=3&week=x&other=") == PageState("outcome", step=3)
         True
+        >>> PageState.from_query("run=triangle").tab
+        'negotiation'
         """
         kinds = {f.name: str(f.type) for f in fields(cls)}
         values: dict[str, object] = {}
@@ -97,4 +116,4 @@ class PageState:
             elif _NUMBER.fullmatch(text):
                 values[key] = int(text)
         state = cls(**values)  # type: ignore[arg-type]
-        return state if state.tab in TABS else cls(**{**values, "tab": "new"})  # type: ignore[arg-type]
+        return state if values.get("tab") in TABS else replace(state, tab=state.usual_tab)
