@@ -35,6 +35,7 @@ LONGEST = (
     FOUR_WEEKS,
     "test_compare",
     "test_app_browser",
+    "test_app_guards",
     "test_pypsa_earth_run",
     "test_pypsa_earth_rules",
     "test_plugins",

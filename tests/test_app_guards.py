@@ -108,6 +108,14 @@ def running() -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def reader(running: Any, server: Server) -> Iterator[Any]:
+    """Browser of somebody with the key."""
+    context = server.reader(running)
+    yield context
+    context.close()
+
+
 def asked(server: Server, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, str]:
     """Status and body of an answer; headers replace those of a reader with the key."""
     usual = {"host": f"127.0.0.1:{server.port}", "cookie": f"{server.cookie}={server.key}"}
@@ -311,7 +319,7 @@ class TestBrowser:
     @pytest.mark.parametrize("query", DAMAGED, ids=lambda query: query[:40])
     def test_damaged_addresses_read_and_signal_nothing(
         self,
-        running: Any,
+        reader: Any,
         server: Server,
         results: Path,
         outside: Path,
@@ -320,8 +328,7 @@ class TestBrowser:
         query: str,
     ) -> None:
         run = next(path.name for path in runs(results) if path.parent == results)
-        context = server.reader(running)
-        page = context.new_page()
+        page = reader.new_page()
         found = complaints(page, server.address)
         page.goto(f"{server.address}?{query.format(outside=outside, run=run)}")
         page.get_by_role("button", name="New run").first.wait_for()
@@ -331,7 +338,7 @@ class TestBrowser:
         assert "Traceback" not in text
         for button in ("Stop the run", "Pause the run", "Let the run go on"):
             assert page.get_by_role("button", name=button).count() == 0
-        context.close()
+        page.close()
         assert found == []
         assert seen.read_text() == ""
         assert sleeper.poll() is None

@@ -108,7 +108,7 @@ def _without_run(state: PageState, begin: Callable[[Job], None]) -> None:
     elif state.tab == "comparison":
         Comparison(state.compare)
     else:
-        Start()
+        Start(shelves())
 
 
 def _tab(state, view, other, set_state) -> None:  # type: ignore[no-untyped-def]

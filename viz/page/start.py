@@ -16,10 +16,11 @@ from viz.page.state import PageState
 from viz.shelf import DAMAGED, ComparisonEntry, RunEntry, comparisons, last_runs
 
 MOST_RUNS, MOST_COMPARISONS = 12, 8
+Shelves = tuple[tuple[list[RunEntry], int], tuple[list[ComparisonEntry], int]]
 _DOTS = {"agreed": "good", "running": "wait", "paused": "wait", "unfinished": "wait"}
 
 START_CSS = """
-.start{max-width:1180px;margin:0 auto}
+.start{max-width:1280px}
 .start h1{font-size:27px;line-height:1.2;margin:22px 0 4px;letter-spacing:-.3px}
 .start .lead{color:var(--muted);margin:0 0 16px;max-width:760px}
 .start .begin{display:inline-block;padding:9px 18px;border-radius:6px;background:#0072b2;color:#fff;
@@ -57,18 +58,18 @@ margin-left:8px;overflow:hidden;vertical-align:middle}
 
 
 @solara.component
-def Start() -> None:
+def Start(found: Shelves) -> None:
     """What the folder of results holds, the scenarios, and the way to a new run.
 
-    Everything is a link, so that it opens in another tab and its address can be copied.
+    Everything is a link, so that it opens in another tab and its address can be copied. It is
+    drawn again when what was ``found`` has changed.
     """
     scenarios = solara.use_memo(list_scenarios, [])
-    results = results_folder()
-    solara.HTML("div", start_html(*shelves(), scenarios, network_files(), str(results)))
+    solara.HTML("div", start_html(*found, scenarios, network_files(), str(results_folder())))
 
 
-def shelves() -> tuple[tuple[list[RunEntry], int], tuple[list[ComparisonEntry], int]]:
-    """What the page lists of runs and comparisons; it is drawn again when that changes."""
+def shelves() -> Shelves:
+    """What the page lists of runs and comparisons."""
     results = results_folder()
     return last_runs(results, MOST_RUNS), comparisons(results, MOST_COMPARISONS)
 
