@@ -213,7 +213,7 @@ def test_start_watch_pause_go_on_reload(page: Any, address: str, results: Path) 
     picture(page, "paused")
     # The page answers although its run stands still.
     page.get_by_role("button", name="Let the run go on").click()
-    page.locator('[data-status="agreed"]').wait_for()
+    page.locator('[data-status="agreed"]').wait_for(timeout=120_000)
     seen(page, "map")
     for name in ("marginal-costs", "gain", "bids"):
         seen(page, name)

@@ -36,7 +36,9 @@ CODES = {
 CAN_PAUSE = hasattr(signal, "SIGSTOP")
 # The system's clock may be set while a run works, and with it the moment at which it began.
 SAME_START_S = 5.0
-_MODULE = ["-m", "viz.started"]
+# The very program that the page belongs to, whatever lies in the folder it was started in.
+_MODULE = ["-P", "-m", "viz.started"]
+_PROGRAM = Path(__file__).parents[1]
 _BEGUN = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-(\d+))?")
 
 
@@ -185,7 +187,7 @@ class Job:
         except (psutil.Error, OverflowError):
             return None
         same = abs(began - self.started_s) <= SAME_START_S
-        told = words[1:3] == _MODULE and Path(*words[3:4]).name == self.folder.name
+        told = words[1:4] == _MODULE and Path(*words[4:5]).name == self.folder.name
         return process if same and told else None
 
     def _has_summary(self) -> bool:
@@ -209,6 +211,7 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
     folder.mkdir(parents=True)
     out = [] if _option(arguments, "--resume") else ["--out", str(folder)]
     command = [*arguments, *out]
+    places = [str(_PROGRAM), *filter(None, [os.environ.get("PYTHONPATH")])]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *_MODULE, str(folder), "--", *command],
@@ -216,7 +219,7 @@ def start(results: Path, arguments: Sequence[str]) -> Job:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "COLUMNS": "160"},
+            env={**os.environ, "COLUMNS": "160", "PYTHONPATH": os.pathsep.join(places)},
         )
     begun_now = psutil.Process(process.pid)
     started_s = begun_now.create_time()
