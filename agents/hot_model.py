@@ -99,9 +99,15 @@ class HotModel:
         self._signs: LifeSigns | None = None
         self._cold = False
         if solver == "highs":
-            self._cold = self._solver.solver_model.getNumNz() > LARGE
+            self._cold = self.coefficients > LARGE
             if told is not None:
                 self._signs = LifeSigns(self._solver.solver_model, told, what)
+
+    @property
+    def coefficients(self) -> int:
+        """Non-zeros of the rows the solver holds."""
+        solver = self._solver.solver_model
+        return int(solver.NumNZs if self.solver_name == "gurobi" else solver.getNumNz())
 
     def column_positions(self, labels: np.ndarray) -> np.ndarray:
         """Positions of variables' columns in the solver."""

@@ -117,6 +117,11 @@ class PypsaProblem(PlanningProblem):
         return other
 
     @property
+    def coefficients(self) -> int:
+        """Non-zeros of the constraints, which tell how much memory the problem takes."""
+        return self._hot.coefficients
+
+    @property
     def demand_mw(self) -> np.ndarray:
         """Own demand, MW per snapshot."""
         loads = self.network.get_switchable_as_dense("Load", "p_set")

@@ -31,6 +31,7 @@ from model.planner import planner
 from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.records import RunRecords
 from model.reporting import Reporter
+from model.room import too_large
 from model.run_lock import working_on
 from model.settlement import Settled, settle_or_say
 from model.stepping import take_steps
@@ -185,6 +186,9 @@ class _Run:
             self.reporter.warn(text)
         with self._timed("models"):
             world = build_world(self.records.scenario, self.options.solver, self.reporter)
+        tight = too_large(world.problems.values())
+        if tight is not None:
+            self.reporter.warn(tight)
         if self.options.decomposition == "independent":
             from model.independent import negotiate_slices
 
