@@ -9,9 +9,9 @@ import psutil
 from agents.planning import PypsaProblem
 from agents.problem import PlanningProblem
 
-# On `sapp2030` with hourly products (372 000 coefficients) planning alone takes 250 MB more than the
-# loaded programs and the planner 570 MB or more, 1 540 bytes a coefficient; the rest is left for the
-# negotiation and its records.
+# On `sapp2030` with hourly products (372 000 coefficients) planning alone takes 250 MB more than
+# the loaded programs and the planner 570 MB or more, 1 540 bytes a coefficient; the rest is left
+# for the negotiation and its records.
 BYTES_PER_COEFFICIENT = 2_500
 
 
