@@ -21,6 +21,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from agents.hot_model import HotModel
+from agents.linear import linear_model
 from agents.policy import Policy, PolicyInForce
 from agents.problem import Plan, PlanningError, PlanningProblem, Terms, at_ports
 from agents.singletons import singleton_rows_to_bounds
@@ -199,7 +200,7 @@ class PypsaProblem(PlanningProblem):
         self._shift_to_balance(exchange_mw)
 
     def _build(self) -> None:
-        model = self.network.optimize.create_model(include_objective_constant=False)
+        model = linear_model(self.network)
         usual = set(model.constraints)
         self.policy.add_to(self.network, self.country)
         added = [name for name in model.constraints if name not in usual]

@@ -11,6 +11,7 @@ import pypsa
 from linopy.solvers import Solver
 
 from agents.hot_model import muted
+from agents.linear import linear_model
 from agents.policy import Policy
 from agents.problem import OutOfTime
 from agents.singletons import singleton_rows_to_bounds
@@ -137,7 +138,7 @@ def plan_jointly(
     RuntimeError
         If it does not reach optimality for another reason.
     """
-    n.optimize.create_model(include_objective_constant=False)
+    linear_model(n)
     for country, policy in policies.items():
         policy.add_to(n, country)
     if graph is not None:

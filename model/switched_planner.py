@@ -17,6 +17,7 @@ import pypsa
 
 from agents.curve_problem import CurveProblem
 from agents.hot_model import HotModel
+from agents.linear import linear_model
 from agents.policy import PolicyInForce, add_policy_constraints
 from agents.problem import PlanningError
 from agents.singletons import singleton_rows_to_bounds
@@ -65,7 +66,7 @@ class HotPlanner(SwitchedPlanner):
         policies: Mapping[str, PolicyInForce],
     ) -> None:
         n = joint_network(networks, graph)
-        model = n.optimize.create_model(include_objective_constant=False)
+        model = linear_model(n)
         for country, policy in policies.items():
             add_policy_constraints(n, country, policy)
         singleton_rows_to_bounds(model)

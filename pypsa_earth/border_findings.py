@@ -75,11 +75,6 @@ def border_warnings(
     inside = [c for c in electric if set(c.countries) <= set(countries)]
     empty = [c for c in electric if not (c.least_mw.any() or c.most_mw.any())]
     yield from _said(empty, "have no capacity", "they are left out")
-    yield from _said(
-        [c for c in inside if c.extendable],
-        "are extendable",
-        "the countries negotiate over the capacity they have, which stays",
-    )
     other = [c for c in found if c.kind != "electric"]
     if other:
         kinds = sorted({c.kind for c in other})

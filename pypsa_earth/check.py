@@ -7,40 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 import pypsa
 
+from pypsa_earth.attributes import across, inside, unmet
 from pypsa_earth.border_findings import border_errors, border_warnings
 from pypsa_earth.branches import is_solved
 from pypsa_earth.carriers import undefined_carriers
 from pypsa_earth.countries import (
     BRANCHES,
+    GRID,
     ONE_PORTS,
     country_of_bus,
     is_electric,
+    load_mw,
     load_mwh,
     ports_of,
 )
 from pypsa_earth.findings import Finding, Report, some
+from pypsa_earth.limits import limit_errors, limit_warnings
+from pypsa_earth.numbers import bad_numbers
 from pypsa_earth.options import FileOptions
-from pypsa_earth.read import HOURS_PER_YEAR
 from pypsa_earth.shedding import shedding_generators
+from pypsa_earth.weights import NOMINAL, time_errors, time_warnings
 from scenarios.errors import did_you_mean
+from scenarios.schema import NetworkFile
 
-# Types of PyPSA's global constraints that can be shared out between countries.
-LIMIT_TYPES = (
-    "primary_energy",
-    "transmission_volume_expansion_limit",
-    "transmission_expansion_cost_limit",
-)
-_NOMINAL = {
-    "Generator": "p_nom",
-    "StorageUnit": "p_nom",
-    "Link": "p_nom",
-    "Store": "e_nom",
-    "Line": "s_nom",
-    "Transformer": "s_nom",
-}
+# Attributes that --set network.integers=relax makes continuous.
+_RELAXED = ("committable", "p_nom_mod", "s_nom_mod", "e_nom_mod")
+# Capacity of a country's plants by its peak load that only a mistake in units explains.
+_MOST_PEAKS = 100.0
+_AS_IT_IS = NetworkFile(path="", sha256="")
 
 
 def check(
@@ -48,7 +46,7 @@ def check(
     options: FileOptions | None = None,
     countries: Sequence[str] | None = None,
     national: Iterable[str] = (),
-    contracts: str = "firm",
+    source: NetworkFile = _AS_IT_IS,
 ) -> Report:
     """Check a network that was read from a file.
 
@@ -61,8 +59,8 @@ def check(
         Countries asked for; all of the file by default.
     national : iterable of str
         Countries that national values are given for.
-    contracts : {"firm", "free"}
-        Whether a ``p_set`` on a branch that crosses a border is kept to.
+    source : NetworkFile
+        How the file is read; as it is by default.
     """
     report = Report()
     code = country_of_bus(n)
@@ -70,18 +68,59 @@ def check(
     if report.errors:
         return report
     chosen = list(countries or sorted(set(code)))
-    report.errors += _load_errors(n, code, chosen)
-    report.errors += _time_errors(n)
-    report.errors += _capacity_errors(n)
-    report.errors += _limit_errors(n, options or FileOptions(), chosen, set(national))
     report.errors += _branch_errors(n, code)
-    if not report.errors:
-        report.errors += border_errors(n, contracts)
+    report.errors += _load_errors(n, code, chosen)
+    if report.errors:
+        return report
+    report.errors += border_errors(n, source.contracts)
+    report.errors += _electricity_errors(n, code, chosen, source)
+    report.errors += time_errors(n, source.weights, source.years, source.window)
+    report.errors += _capacity_errors(n)
+    report.errors += limit_errors(n)
+    report.errors += _option_errors(options or FileOptions(), chosen, set(national))
+    own, crossing = _parts(n, code, chosen)
+    shed = shedding_generators(n)
+    boundless = [branch for names in crossing.values() for branch in names]
+    relaxed = _RELAXED if source.integers == "relax" else ()
+    for table, names, most, may in (
+        (inside(), own, shed, relaxed),
+        (across(), crossing, boundless, ()),
+    ):
+        report.errors += bad_numbers(n, table, names, most)
+        errors, warnings = unmet(n, table, names, may)
+        report.errors += errors
+        report.warnings += warnings
+    report.errors += _committed_modules(n)
+    report.warnings += time_warnings(n, source.weights, source.years, source.window)
+    report.warnings += limit_warnings(n)
     report.warnings += _data_warnings(n, options or FileOptions())
     report.warnings += _country_warnings(n, code, chosen)
     if not report.errors:
-        report.warnings += border_warnings(n, chosen, contracts)
+        report.warnings += border_warnings(n, chosen, source.contracts)
     return report
+
+
+def _parts(
+    n: pypsa.Network, code: pd.Series, chosen: Sequence[str]
+) -> tuple[dict[str, pd.Index], dict[str, pd.Index]]:
+    """What lies inside the countries, and the electric branches between two of them."""
+    own = {c: n.c[c].static.index for c in ("Carrier", "GlobalConstraint")}
+    own["Bus"] = code.index[code.isin(list(chosen))]
+    for component in ONE_PORTS:
+        static = n.c[component].static
+        own[component] = static.index[static.bus.isin(own["Bus"])]
+    crossing = {}
+    electric = is_electric(n)
+    for component in BRANCHES:
+        ports = ports_of(n, component)
+        homes = ports.apply(lambda column: column.map(code).fillna(""))
+        known = homes.isin([*chosen, ""]).all(axis=1)
+        first = homes.get("bus0", pd.Series(dtype=object))
+        one = homes.eq(first, axis=0) | (homes == "")
+        grid = ports[["bus0", "bus1"]].apply(lambda column: column.map(electric)).all(axis=1)
+        own[component] = ports.index[known & one.all(axis=1)]
+        crossing[component] = ports.index[known & ~one.all(axis=1) & grid.astype(bool)]
+    return own, crossing
 
 
 def _country_errors(
@@ -120,46 +159,42 @@ def _load_errors(n: pypsa.Network, code: pd.Series, chosen: Sequence[str]) -> It
             advice="take a later file of the workflow, such as networks/elec_s_10_ec_lcopt_Co2L.nc",
         )
         return
-    series = n.get_switchable_as_dense("Load", "p_set")
-    holes = series.columns[series.isna().any()]
-    if len(holes):
-        yield Finding(f"{len(holes)} loads are NaN", some(holes), "repair loads_t.p_set")
-        return
     outside = n.loads.index[~n.loads.bus.isin(n.buses.index)]
     if len(outside):
         yield Finding("loads on buses that do not exist", some(outside))
         return
     energy = load_mwh(n).groupby(code).sum().reindex(list(chosen)).fillna(0.0)
     for country, mwh in energy.items():
-        if mwh <= 0:
+        if mwh < 0:
             yield Finding(
-                f"{country} has {'no' if mwh == 0 else 'negative'} demand",
-                advice="leave it out with --countries, or prepare the file with its demand",
+                f"{country} has negative demand", advice="make what it generates a generator"
             )
+    if not energy.any():
+        yield Finding("no country has any demand")
 
 
-def _time_errors(n: pypsa.Network) -> Iterator[Finding]:
-    weights = n.snapshot_weightings
-    if weights.isna().any().any() or (weights <= 0).any().any():
-        yield Finding("snapshot weightings are missing, zero or negative")
-        return
-    total = float(weights.objective.sum())
-    if abs(total - HOURS_PER_YEAR) > 1.0 and _grows(n):
+def _electricity_errors(
+    n: pypsa.Network, code: pd.Series, chosen: Sequence[str], source: NetworkFile
+) -> Iterator[Finding]:
+    grid = set(code[is_electric(n)])
+    known = sorted(set(n.buses.carrier.fillna("").astype(str)))
+    for name in source.electric_carriers:
+        if name not in known:
+            yield Finding(
+                f"network.electricity={name}: no bus has this carrier{did_you_mean(name, known)}"
+            )
+            return
+    without = [country for country in chosen if country not in grid]
+    if without:
         yield Finding(
-            f"the snapshot weightings sum to {total:.6g} h, but investment is paid per year",
-            advice="--set network.weights=rescale makes them 8760, =keep leaves them alone",
+            f"{len(without)} countries have no electric bus",
+            some(without),
+            f"name the carriers of the grid with --set network.electricity=, of {some(known)}",
         )
 
 
-def _grows(n: pypsa.Network) -> bool:
-    return any(
-        bool(n.c[component].static.get(f"{nominal}_extendable", pd.Series(dtype=bool)).any())
-        for component, nominal in _NOMINAL.items()
-    )
-
-
 def _capacity_errors(n: pypsa.Network) -> Iterator[Finding]:
-    for component, nominal in _NOMINAL.items():
+    for component, nominal in NOMINAL.items():
         static = n.c[component].static
         if not len(static):
             continue
@@ -171,24 +206,24 @@ def _capacity_errors(n: pypsa.Network) -> Iterator[Finding]:
             yield Finding(
                 f"{nominal}_min exceeds {nominal}_max of {len(bad)} {component}s", some(bad)
             )
-        holes = static.index[static[nominal].isna()]
-        if len(holes):
-            yield Finding(f"{nominal} of {len(holes)} {component}s is NaN", some(holes))
 
 
-def _limit_errors(
-    n: pypsa.Network, options: FileOptions, chosen: Sequence[str], national: set[str]
+def _committed_modules(n: pypsa.Network) -> Iterator[Finding]:
+    """Units that are built in modules and switched: PyPSA has no relaxation of both."""
+    for component in ("Generator", "Link", "Process"):
+        static = n.c[component].static
+        both = static.index[static.committable.astype(bool) & (static.p_nom_mod > 0)]
+        if len(both):
+            yield Finding(
+                f"{len(both)} {component}s have both committable and p_nom_mod",
+                some(both),
+                "keep one of the two",
+            )
+
+
+def _option_errors(
+    options: FileOptions, chosen: Sequence[str], national: set[str]
 ) -> Iterator[Finding]:
-    for name, row in n.global_constraints.iterrows():
-        if row.type not in LIMIT_TYPES:
-            yield Finding(
-                f"global constraint {name} of type '{row.type}' cannot be shared out",
-                advice="remove it from the network",
-            )
-        elif row.type == "primary_energy" and row.carrier_attribute not in n.carriers:
-            yield Finding(
-                f"global constraint {name} limits '{row.carrier_attribute}', which no carrier has"
-            )
     for option, on in (("BAU", options.bau), ("SAFE", options.safe), ("CCL", options.ccl)):
         missing = [c for c in chosen if c not in national]
         if on and missing and option != "CCL":
@@ -224,7 +259,7 @@ def _branch_errors(n: pypsa.Network, code: pd.Series) -> Iterator[Finding]:
 
 
 def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
-    if not n.meta:
+    if not [key for key in n.meta or {} if key != GRID]:
         yield Finding(
             "the file has no meta data",
             advice="its configuration (clipping, reserve, price of shed load) is taken as unset",
@@ -249,12 +284,14 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
     kilowatts = n.generators.index[~n.generators.sign.abs().isin([1.0, 0.0])]
     if len(kilowatts):
         yield Finding(f"{len(kilowatts)} generators are in kW", some(kilowatts), "turned into MW")
-    for component, nominal in _NOMINAL.items():
-        static = n.c[component].static
-        free = static.index[
-            static[f"{nominal}_extendable"].astype(bool)
-            & (static.capital_cost == 0)
-            & ~static.get("carrier", pd.Series("", static.index))
+    for component, nominal in NOMINAL.items():
+        c = n.c[component]
+        if not len(c.static):
+            continue
+        free = c.static.index[
+            c.static[f"{nominal}_extendable"].astype(bool)
+            & (c.periodized_cost.to_series().reindex(c.static.index) == 0)
+            & ~c.static.get("carrier", pd.Series("", c.static.index))
             .astype(str)
             .str.contains("discharger")
         ]
@@ -264,12 +301,7 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
                 some(free),
                 "their optimal capacity has no meaning",
             )
-    total = float(n.snapshot_weightings.objective.sum())
-    if abs(total - HOURS_PER_YEAR) > 1.0:
-        yield Finding(
-            f"the snapshots stand for {total:.6g} h, not for a year",
-            advice="all costs are those of these hours",
-        )
+    yield from _costless(n)
     if options.ccl:
         yield Finding(
             "option CCL needs capacity limits from a file of its own",
@@ -277,6 +309,19 @@ def _data_warnings(n: pypsa.Network, options: FileOptions) -> Iterator[Finding]:
         )
     if len(shedding_generators(n)) == 0:
         yield Finding("no load shedding in the file", advice="it is added (network.load_shedding)")
+
+
+def _costless(n: pypsa.Network) -> Iterator[Finding]:
+    """Plants that cost nothing to run where others of their carrier do: NaN was written as 0."""
+    cost = n.get_switchable_as_dense("Generator", "marginal_cost").max()
+    dear = cost.groupby(n.generators.carrier).median()
+    free = n.generators.index[(cost == 0) & (n.generators.carrier.map(dear) > 0)]
+    if len(free):
+        yield Finding(
+            f"{len(free)} generators cost nothing to run, others of their carrier do",
+            some(free),
+            "PyPSA writes a missing marginal_cost as 0",
+        )
 
 
 def _country_warnings(
@@ -290,10 +335,26 @@ def _country_warnings(
                 f"{country} has {len(_islands(n, own))} separate grids",
                 advice="its mean price is that of no place",
             )
+    yield from _oversized(n, code, chosen)
     prefixed = [b for b in n.buses.index if b[:2].isalpha() and b[:2].isupper()]
     odd = sorted({f"{b} in {code[b]}" for b in prefixed if b[:2] != code[b][:2]})
     if odd:
         yield Finding(f"{len(odd)} buses are named after another country", some(odd))
+
+
+def _oversized(n: pypsa.Network, code: pd.Series, chosen: Sequence[str]) -> Iterator[Finding]:
+    """Plants a hundred times as large as the load they may serve: kW taken for MW."""
+    peak = float(load_mw(n).sum(axis=1).max())
+    plants = n.generators.drop(shedding_generators(n))
+    factor = plants.sign.abs().replace(0.0, 1.0)
+    size = plants.p_nom.replace(np.inf, 0.0) * factor
+    large = size.index[(size > _MOST_PEAKS * peak) & plants.bus.map(code).isin(list(chosen))]
+    if len(large):
+        yield Finding(
+            f"{len(large)} generators have more than {_MOST_PEAKS:g} times the peak of all load",
+            some(large),
+            "is their p_nom in kW?",
+        )
 
 
 def _islands(n: pypsa.Network, buses: set[str]) -> list[set[str]]:

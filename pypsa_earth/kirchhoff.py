@@ -18,6 +18,7 @@ import pypsa
 import xarray as xr
 
 from agents.hot_model import muted
+from agents.linear import linear_model
 from pypsa_earth.countries import country_of_bus, is_electric
 from scenarios.errors import ScenarioError
 
@@ -65,7 +66,7 @@ def deliverable(n: pypsa.Network, net_import_mw: Mapping[str, np.ndarray]) -> De
     whole.optimize.fix_optimal_capacities()
     if len(whole.global_constraints):
         whole.remove("GlobalConstraint", whole.global_constraints.index)
-    model = whole.optimize.create_model(include_objective_constant=False)
+    model = linear_model(whole)
     hours = whole.snapshot_weightings.objective.to_numpy(dtype=float)
     weights = xr.DataArray(hours, dims="snapshot", coords={"snapshot": whole.snapshots})
     missed: linopy.LinearExpression | None = None

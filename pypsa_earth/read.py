@@ -6,18 +6,14 @@ import hashlib
 import logging
 import warnings
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pypsa
 
-from pypsa_earth.names import NETCDF
+from pypsa_earth.names import NETCDF, no_netcdf
+from pypsa_earth.weights import Weights, as_times, set_weights
 from scenarios.errors import ScenarioError, did_you_mean
-
-HOURS_PER_YEAR = 8760.0
-
-Weights = Literal["auto", "rescale", "keep"]
 
 
 def find_network(path: str | Path) -> Path:
@@ -30,12 +26,9 @@ def find_network(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise ScenarioError(
-            f"{path} is a folder; CSV folders lose the country code NA (Namibia): "
-            "export the network with n.export_to_netcdf and give the .nc file"
-        )
+        raise ScenarioError(no_netcdf(path))
     if path.suffix.lower() != NETCDF:
-        raise ScenarioError(f"{path.name} is no netCDF file (.nc); export it with PyPSA first")
+        raise ScenarioError(no_netcdf(path))
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*.nc")] if path.parent.is_dir() else []
         raise ScenarioError(
@@ -50,7 +43,12 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_network(path: str | Path, window: str = "", weights: Weights = "auto") -> pypsa.Network:
+def load_network(
+    path: str | Path,
+    window: str = "",
+    weights: Weights = "auto",
+    years: float | None = None,
+) -> pypsa.Network:
     """Read a network, cut its time and set the weights of its snapshots.
 
     Parameters
@@ -59,10 +57,8 @@ def load_network(path: str | Path, window: str = "", weights: Weights = "auto") 
         NetCDF file written by PyPSA 0.18 or newer.
     window : str
         Snapshots to keep, see :class:`scenarios.schema.NetworkFile`; all if empty.
-    weights : {"auto", "rescale", "keep"}
-        Hours of the snapshots that are kept: their sums stay those of the file, become 8760, or
-        they are left alone. Annuities are per year, so a window must stand for the year; left
-        alone, a week would have to pay for a year of investment.
+    weights, years
+        What the snapshots stand for, see :func:`pypsa_earth.weights.set_weights`.
 
     Returns
     -------
@@ -73,23 +69,28 @@ def load_network(path: str | Path, window: str = "", weights: Weights = "auto") 
     Raises
     ------
     ScenarioError
-        If the file cannot be read or the window does not fit.
+        If the file cannot be read, the window does not fit, or it is of a kind that no country
+        could plan with: several scenarios or investment periods, snapshots that are no times.
     """
     path = find_network(path)
     n = _read(path)
+    if n.has_scenarios:
+        raise ScenarioError(
+            "scenarios (a stochastic network) are not supported; give one, such as "
+            f"n.get_scenario({str(n.scenarios[0])!r})",
+            file=path,
+        )
     if isinstance(n.snapshots, pd.MultiIndex) or n.has_investment_periods:
         raise ScenarioError("investment periods are not supported; give one period", file=path)
-    total_h = n.snapshot_weightings.sum()
+    try:
+        as_times(n.snapshots)
+    except ScenarioError as error:
+        raise ScenarioError(error.what, file=path) from None
+    kept = None
     if window:
-        n.set_snapshots(n.snapshots[_positions(window, n.snapshots, path)])
+        kept = _positions(window, n.snapshots, path)
         n.name = f"{n.name} [{window}]".strip()
-    if weights == "rescale":
-        total_h[:] = HOURS_PER_YEAR
-    if weights != "keep":
-        for column in n.snapshot_weightings:
-            hours = n.snapshot_weightings[column]
-            if hours.sum() > 0:
-                n.snapshot_weightings[column] = hours * (total_h[column] / hours.sum())
+    set_weights(n, kept, weights, years)
     return n
 
 

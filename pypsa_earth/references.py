@@ -9,8 +9,10 @@ from typing import Any
 import pypsa
 
 from agents.hot_model import muted
+from agents.linear import linear_model
 from pypsa_earth.countries import country_of_bus
-from pypsa_earth.rules import NationalRules, Own, charger_ratio, lossy_link_sync
+from pypsa_earth.own import Own
+from pypsa_earth.rules import NationalRules, charger_ratio, lossy_link_sync
 from scenarios.errors import ScenarioError
 
 
@@ -53,7 +55,7 @@ def solve_whole(
         If the solver does not reach optimality; a time limit that was hit counts as that.
     """
     whole = n.copy()
-    whole.optimize.create_model(include_objective_constant=False)
+    linear_model(whole)
     for country in sorted(set(country_of_bus(whole))):
         if rules is not None:
             rules[country].add_to(whole, country)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import linopy
 import numpy as np
 import pandas as pd
 import pypsa
@@ -16,8 +15,10 @@ import xarray as xr
 
 from agents.network import DISPOSAL
 from pypsa_earth.branches import FIRM
-from pypsa_earth.countries import country_of_bus, load_mwh, ports_of
+from pypsa_earth.countries import load_mwh
+from pypsa_earth.limits import CAPACITY_LIMIT, Limit, add_limits
 from pypsa_earth.national import NationalValues
+from pypsa_earth.own import Own
 
 REVERSED = "-reversed"
 # What counts in the renewable share where the configuration does not say, and the links that fill
@@ -37,32 +38,6 @@ RENEWABLE = (
 NO_PLANTS = (DISPOSAL, FIRM)
 CHARGERS = ("H2 electrolysis", "battery charger")
 DISCHARGERS = ("H2 fuel cell", "battery discharger")
-# PyPSA's names for limits on the growth of the grid, by what weighs in them, and of a carrier.
-GRID_LIMITS = {
-    "length": "transmission_volume_expansion_limit",
-    "capital_cost": "transmission_expansion_cost_limit",
-}
-CAPACITY_LIMIT = "tech_capacity_expansion_limit"
-
-
-@dataclass(frozen=True)
-class EmissionLimit:
-    """Share of a ``primary_energy`` constraint: limit on an attribute of carriers, per year."""
-
-    name: str
-    attribute: str
-    sense: str
-    constant: float
-
-
-@dataclass(frozen=True)
-class GridLimit:
-    """Share of a limit on grid expansion: on volume (MW km) or on cost (EUR/a)."""
-
-    name: str
-    weight: str
-    carriers: tuple[str, ...]
-    constant: float
 
 
 @dataclass(frozen=True)
@@ -71,16 +46,15 @@ class NationalRules:
 
     Attributes
     ----------
-    emissions, grid : tuple
-        Its shares of limits on all countries.
+    limits : tuple of Limit
+        National ones and its shares of limits on all countries.
     eq_share, eq_by_country, res_share, renewable, reserve
         See :class:`pypsa_earth.options.FileOptions`.
     values : NationalValues
         BAU, SAFE and CCL.
     """
 
-    emissions: tuple[EmissionLimit, ...] = ()
-    grid: tuple[GridLimit, ...] = ()
+    limits: tuple[Limit, ...] = ()
     eq_share: float | None = None
     eq_by_country: bool = True
     res_share: float | None = None
@@ -93,10 +67,7 @@ class NationalRules:
         own = Own(n, country)
         charger_ratio(own)
         lossy_link_sync(own)
-        for limit in self.emissions:
-            emission_limit(own, limit)
-        for expansion in self.grid:
-            grid_limit(own, expansion)
+        add_limits(own, self.limits)
         if self.eq_share is not None:
             equity(own, self.eq_share, self.eq_by_country)
         if self.res_share is not None:
@@ -107,83 +78,15 @@ class NationalRules:
 
     def as_global_constraints(self) -> dict[str, dict[str, object]]:
         """The rules that PyPSA has a type of global constraint for, by name."""
-        found: dict[str, dict[str, object]] = {}
-
-        def note(name: str, kind: str, attribute: str, sense: str, constant: float | None) -> None:
-            if constant is not None:
-                found[name] = {
-                    "type": kind,
-                    "carrier_attribute": attribute,
-                    "sense": sense,
-                    "constant": constant,
-                }
-
-        for limit in self.emissions:
-            note(limit.name, "primary_energy", limit.attribute, limit.sense, limit.constant)
-        for grid in self.grid:
-            kind = GRID_LIMITS[grid.weight]
-            note(grid.name, kind, ", ".join(grid.carriers), "<=", grid.constant)
+        limits = list(self.limits)
         for carrier, least in self.values.bau_mw.items():
-            note(f"BAU {carrier}", CAPACITY_LIMIT, carrier, ">=", least)
+            limits.append(Limit(f"BAU {carrier}", CAPACITY_LIMIT, carrier, ">=", least))
         for carrier, (fewest, most) in self.values.ccl_mw.items():
-            note(f"CCL {carrier} min", CAPACITY_LIMIT, carrier, ">=", fewest)
-            note(f"CCL {carrier} max", CAPACITY_LIMIT, carrier, "<=", most)
-        return found
-
-
-class Own:
-    """The parts of a network that belong to one country."""
-
-    def __init__(self, n: pypsa.Network, country: str) -> None:
-        self.n, self.country = n, country
-        code = country_of_bus(n)
-        self.buses = set(code.index[code == country])
-
-    def names(self, component: str) -> pd.Index:
-        """Components with all ports in the country."""
-        static = self.n.c[component].static
-        if "bus" in static:
-            return static.index[static.bus.isin(self.buses)]
-        ports = ports_of(self.n, component)
-        inside = ports.isin(self.buses) | (ports == "")
-        return static.index[inside.all(axis=1)]
-
-    def static(self, component: str) -> pd.DataFrame:
-        """Their static data."""
-        frame: pd.DataFrame = self.n.c[component].static.loc[self.names(component)]
-        return frame
-
-    def hours(self, kind: str) -> xr.DataArray:
-        """Weights of the snapshots."""
-        weights = self.n.snapshot_weightings[kind].to_numpy(dtype=float)
-        return xr.DataArray(weights, dims="snapshot", coords={"snapshot": self.n.snapshots})
-
-    def energy(
-        self, variable: str, factor: pd.Series, kind: str = "generators"
-    ) -> linopy.LinearExpression:
-        """Sum over snapshots and components of hours x factor x variable."""
-        scale = xr.DataArray(
-            factor.to_numpy(dtype=float), dims="name", coords={"name": list(factor.index)}
-        )
-        power = self.n.model.variables[variable].sel(name=list(factor.index))
-        return (power * (self.hours(kind) * scale)).sum()
-
-    def capacity(self, variable: str, factor: pd.Series) -> linopy.LinearExpression:
-        """Sum over components of factor x variable."""
-        scale = xr.DataArray(
-            factor.to_numpy(dtype=float), dims="name", coords={"name": list(factor.index)}
-        )
-        return (self.n.model.variables[variable].sel(name=list(factor.index)) * scale).sum()
-
-    def add(self, constraint: object, name: str) -> None:
-        """Add a constraint to the model under the country's name."""
-        self.n.model.add_constraints(constraint, name=row_name(self.country, name))
-
-
-def row_name(country: str, rule: str) -> str:
-    """Name of a rule's constraint in the model of a country or of all of them."""
-    # PyPSA reads a hyphen as the end of a component's name.
-    return f"{country} {rule}".replace("-", "_")
+            for side, sense, mw in (("min", ">=", fewest), ("max", "<=", most)):
+                if mw is not None:
+                    name = f"CCL {carrier} {side}"
+                    limits.append(Limit(name, CAPACITY_LIMIT, carrier, sense, mw))
+        return {limit.name: limit.attributes for limit in limits}
 
 
 def charger_ratio(own: Own) -> None:
@@ -228,33 +131,6 @@ def lossy_link_sync(own: Own) -> None:
     p_nom = own.n.model.variables["Link-p_nom"]
     there = p_nom.sel(name=[name.removesuffix(REVERSED) for name in back])
     own.add(p_nom.sel(name=back) - there.assign_coords(name=back) == 0, "bidirectional_sync")
-
-
-def emission_limit(own: Own, limit: EmissionLimit) -> None:
-    """Primary energy times the carriers' attribute, over the year."""
-    n, static = own.n, own.static("Generator")
-    rate = static.carrier.map(n.carriers[limit.attribute]).fillna(0.0) / static.efficiency
-    rate = rate[rate != 0] * static.sign[rate.index[rate != 0]]
-    if not len(rate):
-        return
-    emissions = own.energy("Generator-p", rate)
-    own.add(linopy_sense(emissions, limit.sense, limit.constant), limit.name)
-
-
-def grid_limit(own: Own, limit: GridLimit) -> None:
-    """Length or annuity of all extendable lines and DC links in the country."""
-    total = None
-    for component, variable in (("Line", "Line-s_nom"), ("Link", "Link-p_nom")):
-        branches = own.static(component)
-        nominal = variable.split("-")[1]
-        grows = branches.index[
-            branches[f"{nominal}_extendable"] & branches.carrier.isin(limit.carriers)
-        ]
-        if len(grows):
-            part = own.capacity(variable, branches[limit.weight][grows])
-            total = part if total is None else total + part
-    if total is not None:
-        own.add(total <= limit.constant, limit.name)
 
 
 def equity(own: Own, share: float, by_country: bool) -> None:
@@ -378,13 +254,6 @@ def capacity_limits(own: Own, values: NationalValues) -> None:
                 own.add(total >= fewest, f"CCL {carrier} min")
             if most is not None:
                 own.add(total <= most, f"CCL {carrier} max")
-
-
-def linopy_sense(expression: linopy.LinearExpression, sense: str, constant: float) -> object:
-    """Constraint of a written sense."""
-    if sense == "<=":
-        return expression <= constant
-    return expression >= constant if sense == ">=" else expression == constant
 
 
 def _per_snapshot(n: pypsa.Network, frame: pd.DataFrame | pd.Series) -> xr.DataArray:

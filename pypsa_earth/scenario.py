@@ -25,12 +25,20 @@ from pypsa_earth.border import (
 from pypsa_earth.branches import is_solved
 from pypsa_earth.carriers import define_carriers
 from pypsa_earth.check import check
-from pypsa_earth.countries import country_of_bus, is_electric, load_mwh
+from pypsa_earth.countries import (
+    country_of_bus,
+    is_electric,
+    load_mwh,
+    remember_grid,
+)
 from pypsa_earth.findings import Report
+from pypsa_earth.integers import relax
 from pypsa_earth.national import read_national
+from pypsa_earth.numbers import holes_in_file
 from pypsa_earth.options import FileOptions, file_options
-from pypsa_earth.read import Weights, file_hash, find_network, load_network
+from pypsa_earth.read import file_hash, find_network, load_network
 from pypsa_earth.split import CountryPart, national_rules, split
+from pypsa_earth.weights import Weights
 from scenarios.errors import ScenarioError, explain_unknown
 from scenarios.interconnectors import change_interconnectors
 from scenarios.overrides import CellChange
@@ -167,13 +175,21 @@ def inspected(
 ) -> tuple[pypsa.Network, Report]:
     """Read a network as its options say and check it; units and availabilities made regular."""
     file = find_network(source.path)
-    n = _loaded(file, source.sha256, source.window, source.weights).copy()
+    n = _loaded(file, source.sha256, source.window, source.weights, source.years).copy()
+    holes = holes_in_file(file, n)
+    inactive = drop_inactive(n)
+    if source.electric_carriers:
+        remember_grid(n, source.electric_carriers)
     options = file_options(n, file)
     national = read_national(source.national)
-    inactive = drop_inactive(n)
-    report = check(n, options, countries, national, source.contracts)
+    report = check(n, options, countries, national, source)
+    report.errors += holes.errors
+    report.warnings += holes.warnings
     report.warnings += inactive
     if not report.errors:
+        remember_grid(n, source.electric_carriers)
+        if source.integers == "relax":
+            report.warnings += relax(n)
         shedding.normalise(n)
         define_carriers(n)
         if not is_solved(n):
@@ -184,13 +200,15 @@ def inspected(
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: Path, sha256: str, window: str, weights: Weights) -> pypsa.Network:
+def _loaded(
+    file: Path, sha256: str, window: str, weights: Weights, years: float | None
+) -> pypsa.Network:
     """The network as it is read, told apart by what is in the file; nobody may change it.
 
     A run looks at its file four times, and a copy takes a tenth of the time of reading it.
     """
     del sha256
-    return load_network(file, window, weights)
+    return load_network(file, window, weights, years)
 
 
 def axis_of_network(snapshots: pd.Index, weights_h: np.ndarray) -> TimeAxis:

@@ -9,7 +9,8 @@ import pandas as pd
 import pypsa
 
 from agents.planning import LimitPrice
-from pypsa_earth.rules import NationalRules, row_name
+from pypsa_earth.own import row_name
+from pypsa_earth.rules import NationalRules
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,14 @@ from pypsa_earth.countries import (
     BRANCHES,
     ONE_PORTS,
     country_of_bus,
+    is_electric,
     load_mwh,
     ports_of,
 )
+from pypsa_earth.limits import national_limits
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
-from pypsa_earth.rules import GRID_LIMITS, RENEWABLE, EmissionLimit, GridLimit, NationalRules
-from scenarios.errors import ScenarioError
-
-_GRID_WEIGHT = {kind: weight for weight, kind in GRID_LIMITS.items()}
+from pypsa_earth.rules import RENEWABLE, NationalRules
 
 
 @dataclass
@@ -51,9 +50,12 @@ class CountryPart:
         return self.network.snapshots, weights.to_numpy(dtype=float)
 
     def load_shares(self) -> dict[str, float]:
-        """Share of every bus in the country's demand."""
+        """Share of every bus in the country's demand; of every electric bus if it has none."""
         energy = load_mwh(self.network)
         energy = energy[energy > 0]
+        if not len(energy):
+            grid = is_electric(self.network)
+            energy = grid[grid].astype(float)
         return {str(bus): float(share) for bus, share in (energy / energy.sum()).items()}
 
 
@@ -115,28 +117,21 @@ def national_rules(
     transmission_limit: Literal["scale", "drop"] = "scale",
     values: Mapping[str, NationalValues] | None = None,
 ) -> dict[str, NationalRules]:
-    """Rules of every country of a network.
-
-    Limits on primary energy (CO2, gas) are shared out in proportion to load, left out, or taken
-    from national values. Limits on grid expansion are shared out in proportion to what the
-    country's extendable lines and DC links weigh in them, existing capacity times length or cost;
-    what lies across borders keeps its part. A country without such lines gets none.
+    """Rules of every country of a network; see :func:`pypsa_earth.limits.national_limits`.
 
     Raises
     ------
     ScenarioError
         If national values are asked for and one is missing.
     """
-    code = country_of_bus(n)
-    energy = load_mwh(n).groupby(code).sum()
-    share = energy / energy.sum()
     given = dict(values or {})
     rules = {}
-    for country in sorted(set(code)):
+    for country in sorted(set(country_of_bus(n))):
         own = given.get(country, NationalValues())
         rules[country] = NationalRules(
-            emissions=_emission_limits(n, co2, country, float(share.get(country, 0.0)), own),
-            grid=_grid_limits(n, code, country) if transmission_limit == "scale" else (),
+            limits=national_limits(
+                n, country, co2=co2, transmission_limit=transmission_limit, values=own
+            ),
             eq_share=options.eq_share,
             eq_by_country=options.eq_by_country,
             res_share=options.res_share,
@@ -145,41 +140,3 @@ def national_rules(
             values=own,
         )
     return rules
-
-
-def _emission_limits(
-    n: pypsa.Network, co2: str, country: str, share: float, own: NationalValues
-) -> tuple[EmissionLimit, ...]:
-    if own.co2_limit_t is not None:
-        return (EmissionLimit("CO2Limit", "co2_emissions", "<=", own.co2_limit_t),)
-    limits = n.global_constraints[n.global_constraints.type == "primary_energy"]
-    if co2 == "national" and len(limits):
-        raise ScenarioError(
-            f"network.co2=national: no co2_limit_t of {country}; name it in network.national"
-        )
-    if co2 != "load":
-        return ()
-    return tuple(
-        EmissionLimit(str(name), row.carrier_attribute, row.sense, float(row.constant) * share)
-        for name, row in limits.iterrows()
-    )
-
-
-def _grid_limits(n: pypsa.Network, code: pd.Series, country: str) -> tuple[GridLimit, ...]:
-    made = []
-    for name, row in n.global_constraints.iterrows():
-        weight = _GRID_WEIGHT.get(row.type)
-        if weight is None:
-            continue
-        carriers = tuple(part.strip() for part in str(row.carrier_attribute).split(","))
-        own = total = 0.0
-        for component, nominal in (("Line", "s_nom"), ("Link", "p_nom")):
-            static = n.c[component].static
-            grows = static[static[f"{nominal}_extendable"] & static.carrier.isin(carriers)]
-            weights = grows[[nominal, f"{nominal}_min"]].max(axis=1) * grows[weight]
-            inside = (grows.bus0.map(code) == country) & (grows.bus1.map(code) == country)
-            own += float(weights[inside].sum())
-            total += float(weights.sum())
-        if own > 0:
-            made.append(GridLimit(str(name), weight, carriers, float(row.constant) * own / total))
-    return tuple(made)

@@ -239,8 +239,12 @@ class NetworkFile(Row):
 
     ``window`` names the snapshots kept: empty for all, ``168`` for the first so many, ``24:192``
     for positions, ``2013-07-01..2013-07-07`` for days. ``weights`` says what becomes of the hours
-    that snapshots stand for: ``auto`` keeps the sum of the file when time is cut, ``rescale``
-    makes it 8760, ``keep`` leaves them alone. ``co2`` says how limits on all countries together
+    that snapshots are paid for: ``auto`` keeps the sum of the file when time is cut, ``rescale``
+    makes it 8760, ``keep`` leaves them alone. ``years`` says for how much of a year the file's
+    capital costs and limits stand, one unless its maker is known to scale them. ``integers`` says
+    whether unit commitment and modules are refused or solved as their linear relaxation.
+    ``electricity`` names the carriers of the grid's buses, separated by commas, where its structure
+    does not tell. ``co2`` says how limits on all countries together
     are shared out, ``transmission_limit`` what becomes of a limit on grid expansion, ``national``
     names a YAML file of national values. ``contracts`` says whether a ``p_set`` on a branch that
     crosses a border is kept to or traded freely. ``load_shedding`` is ``auto`` (that of the file,
@@ -253,6 +257,9 @@ class NetworkFile(Row):
     sha256: str
     window: str = ""
     weights: Literal["auto", "rescale", "keep"] = "auto"
+    years: Positive | None = None
+    integers: Literal["refuse", "relax"] = "refuse"
+    electricity: str = ""
     co2: Literal["load", "none", "national"] = "load"
     transmission_limit: Literal["scale", "drop"] = "scale"
     contracts: Literal["firm", "free"] = "firm"
@@ -260,6 +267,11 @@ class NetworkFile(Row):
     national: str = ""
     national_sha256: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def electric_carriers(self) -> tuple[str, ...]:
+        """Carriers of the grid that are named."""
+        return tuple(name.strip() for name in self.electricity.split(",") if name.strip())
 
 
 class Settings(Row):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pypsa
 import pytest
 
-from pypsa_earth.read import Weights, load_network
+from pypsa_earth.read import load_network
+from pypsa_earth.weights import Weights
 
 FOLDER = Path(__file__).parents[2] / "shared" / "networks"
 # KE was measured too but is not handed out: its licence is AGPL.

@@ -28,6 +28,7 @@ from protocols.messages import Trade
 from protocols.paths import trading_paths
 from protocols.registry import make_protocol, protocol_class
 from pypsa_earth.kirchhoff import deliverable
+from pypsa_earth.limits import Limit
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import FileOptions
 from pypsa_earth.references import solve_whole
@@ -187,7 +188,7 @@ def test_national_values_that_changed_are_told(file: Path, tmp_path: Path) -> No
     values = tmp_path / "national.yaml"
     values.write_text("ZA: {co2_limit_t: 1e8}\n", encoding="utf-8")
     scenario = network_scenario(file, {"network.national": str(values)}, COUNTRIES)
-    assert country_parts(scenario)["ZA"].rules.emissions[0].constant == 1e8
+    assert country_parts(scenario)["ZA"].rules.limits[0].constant == 1e8
     values.write_text("ZA: {co2_limit_t: 2e8}\n", encoding="utf-8")
     with pytest.raises(ScenarioError, match="national values have changed"):
         country_parts(scenario)
@@ -366,11 +367,11 @@ def test_twin_pipes_grow_alike() -> None:
 def test_an_emission_limit_is_pypsas_own(free: tuple[float, pypsa.Network]) -> None:
     n = sapp_like()
     rules = national_rules(n, FileOptions())
-    (limit,) = rules["ZA"].emissions
+    (limit,) = rules["ZA"].limits
     load = n.loads_t.p_set.sum()
     assert limit.constant == pytest.approx(9.5e7 * load[["ZA1 0", "ZA1 1"]].sum() / load.sum())
     tight = replace(limit, constant=4e7)
-    cost, _ = _cost(NationalRules(emissions=(tight,)))
+    cost, _ = _cost(NationalRules(limits=(tight,)))
     part = split(n)["ZA"]
     part.add("GlobalConstraint", "CO2Limit", carrier_attribute="co2_emissions", constant=4e7)
     assert cost == pytest.approx(solve_whole(part).cost_eur, rel=1e-8)
@@ -379,12 +380,16 @@ def test_an_emission_limit_is_pypsas_own(free: tuple[float, pypsa.Network]) -> N
 
 def test_grid_limits_go_with_the_lines_inside() -> None:
     n = sapp_like()
-    assert all(not r.grid for r in national_rules(n, FileOptions()).values())
+    assert not any(_of_grid(r) for r in national_rules(n, FileOptions()).values())
     n.lines.loc["0", ["s_nom_extendable", "s_nom_min"]] = [True, 3000.0]
-    (limit,) = national_rules(n, FileOptions())["ZA"].grid
+    (limit,) = _of_grid(national_rules(n, FileOptions())["ZA"])
     assert limit.constant == pytest.approx(1.25 * 800 * 900 * 3000 / 3800)
     dropped = national_rules(n, FileOptions(), transmission_limit="drop")
-    assert not dropped["ZA"].grid
+    assert not _of_grid(dropped["ZA"])
+
+
+def _of_grid(rules: NationalRules) -> list[Limit]:
+    return [limit for limit in rules.limits if limit.name == "lv_limit"]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,9 @@ def test_a_window_stands_for_the_year(tmp_path: Path) -> None:
     for window, length in (("8", 8), ("4:10", 6), ("2013-06-01..2013-06-01", 8)):
         n = load_network(path, window)
         assert len(n.snapshots) == length
-        assert n.snapshot_weightings.sum().tolist() == pytest.approx([8760.0] * 3)
+        paid, passed = n.snapshot_weightings[["objective", "generators"]], 8760.0 / 16 * length
+        assert paid.sum().tolist() == pytest.approx([8760.0] * 2)
+        assert n.snapshot_weightings.stores.sum() == pytest.approx(passed)
     assert load_network(path, "8", "keep").snapshot_weightings.objective.sum() == pytest.approx(
         4380
     )

@@ -16,18 +16,22 @@ from agents.planning import LimitPrice, PypsaProblem
 from model.options import RunOptions
 from model.records import RunRecords
 from model.runs import run
+from pypsa_earth.limits import Limit
 from pypsa_earth.national import NationalValues
+from pypsa_earth.own import row_name
 from pypsa_earth.references import solve_whole
 from pypsa_earth.results import COUNTRIES as COUNTRY_FOLDER
 from pypsa_earth.results import SHADOW_PRICES
-from pypsa_earth.rules import EmissionLimit, GridLimit, NationalRules, row_name
+from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry, shadow_prices
 from pypsa_earth.split import split
 from tests.small_networks import sapp_like, written
 
 ZA_LIMITS = NationalRules(
-    emissions=(EmissionLimit("CO2Limit", "co2_emissions", "<=", 4e7),),
-    grid=(GridLimit("lv_limit", "length", ("AC", "DC"), 900.0 * 3010.0),),
+    limits=(
+        Limit("CO2Limit", "primary_energy", "co2_emissions", "<=", 4e7),
+        Limit("lv_limit", "transmission_volume_expansion_limit", "AC, DC", "<=", 900.0 * 3010.0),
+    )
 )
 # Of plants of which there is one: limits on a single variable, which have a price all the same.
 NA_LIMITS = NationalRules(
@@ -48,10 +52,9 @@ def part(country: str) -> pypsa.Network:
 def solved(country: str, rules_of: str = "", more: float = 0.0) -> SolvedCountry:
     """A country alone under its limits, one of them moved."""
     rules = {"ZA": ZA_LIMITS, "NA": NA_LIMITS}[country]
-    if rules_of == "CO2Limit":
-        rules = replace(rules, emissions=(_moved(rules.emissions[0], more),))
-    elif rules_of == "lv_limit":
-        rules = replace(rules, grid=(_moved(rules.grid[0], more),))
+    if rules_of in ("CO2Limit", "lv_limit"):
+        moved = (_moved(k, more) if k.name == rules_of else k for k in rules.limits)
+        rules = replace(rules, limits=tuple(moved))
     elif rules_of:
         ccl = {"solar": (None, 50.0), "OCGT": (900.0, None)}
         _, carrier, side = rules_of.split()
@@ -68,7 +71,7 @@ def solved(country: str, rules_of: str = "", more: float = 0.0) -> SolvedCountry
     return SolvedCountry(problem.solved_network(here), rules, problem.limit_prices(here))
 
 
-def _moved(limit: EmissionLimit | GridLimit, more: float) -> EmissionLimit | GridLimit:
+def _moved(limit: Limit, more: float) -> Limit:
     return replace(limit, constant=limit.constant + more)
 
 
