@@ -35,7 +35,8 @@ def singleton_rows_to_bounds(model: linopy.Model, keep: Collection[str] = ()) ->
     for name in (n for n in list(model.constraints) if n not in keep):
         constraint = model.constraints[name]
         labels, coefficients = _flat_terms(constraint)
-        present = (labels >= 0) & (coefficients != 0)
+        in_force = constraint.labels.values.ravel() >= 0  # PyPSA masks rows that it leaves out
+        present = (labels >= 0) & (coefficients != 0) & in_force[:, None]
         if (present.sum(axis=1) > 1).any():
             continue
         rows = np.flatnonzero(present.any(axis=1))
