@@ -115,8 +115,10 @@ def test_the_price_of_an_emission_limit_is_a_derivative() -> None:
     (shared,) = national_rules(n, FileOptions())["NG"].limits
     assert shared.constant == 0.0  # the only country has all of a limit of nothing
     part = split(n)["NG"]
-    # The file's sun costs next to nothing, and without a bound nothing else would be needed.
-    part.generators.loc[part.generators.carrier == "solar", "p_nom_max"] = 500.0
+    # The file's sun and wind cost next to nothing, and if they could grow nothing would be emitted.
+    clean = part.generators.carrier.map(part.carriers.co2_emissions).fillna(0.0) == 0
+    stuck = part.generators[["p_nom", "p_nom_min"]].max(axis=1)
+    part.generators["p_nom_max"] = part.generators.p_nom_max.where(~clean, stuck)
     unlimited = solve_whole(part, {"NG": NationalRules()}).network
     allowed = 0.5 * _emissions_t(unlimited)
     step = 1e-3 * allowed
