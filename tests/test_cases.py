@@ -21,6 +21,13 @@ FOLDER = Path(__file__).parents[2] / "shared" / "cases"
 
 # Name of a row: file, options, cost of the planner in M EUR/a with as many digits as it is known.
 RIGHT: dict[str, tuple[str, dict[str, str], str]] = {
+    "a hurdle that is too high": ("c01_hurdle/case.nc", {}, "508.08"),
+    "a hurdle worth paying": ("c01_hurdle/case15.nc", {}, "442.38"),
+    "switched off": ("c06_inactive/case.nc", {}, "473.04"),
+    "a boundless border": ("c13_inf/case.nc", {}, "332.88"),
+    "a firm contract": ("c17_pset/case.nc", {}, "445.008"),
+    "a firm contract in one number": ("c17_pset/static.nc", {}, "445.008"),
+    "a contract traded freely": ("c17_pset/case.nc", {"network.contracts": "free"}, "297.84"),
     "unit commitment, relaxed": ("c03_uc/case.nc", {"network.integers": "relax"}, "249.66"),
     "a country without load": ("c08_noload/case.nc", {}, "400.5072"),
     "a country with next to no load": ("c08_noload/tiny_load.nc", {}, "400.507375"),
