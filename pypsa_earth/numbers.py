@@ -49,6 +49,9 @@ def bad_numbers(
             yield from _bad(c, attribute, read, set(boundless) if capacity else set())
 
 
+_IMPEDANCES = ("x", "r")
+
+
 def _bad(
     c: pypsa.Components, attribute: str, own: pd.Index, boundless: set[str]
 ) -> Iterator[Finding]:
@@ -60,6 +63,8 @@ def _bad(
     def look(name: object, values: np.ndarray) -> None:
         if np.isnan(values).any() and not np.isnan(default):
             found["NaN"].append(str(name))
+        elif attribute in _IMPEDANCES:
+            return  # an infinite one is a line that is not there
         elif (np.isinf(values) & (values != default)).any() and name not in boundless:
             found["infinite"].append(str(name))
 

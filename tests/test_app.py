@@ -203,16 +203,21 @@ class TestJobs:
     def test_pause_stop_resume(self, tmp_path):
         """A run is frozen, stopped and taken up again, and ends as if nothing had happened."""
         wish = Wish("wheeling", planner=False)
-        job = start(tmp_path, wish.arguments())
-        wait_for(lambda: job.run is not None and len(list(job.run.glob("steps/step-*"))) >= 1)
-        job.pause()
-        time.sleep(0.3)
-        steps = len(list(job.run.glob("steps/step-*")))
-        assert job.state == "paused"
-        time.sleep(1.0)
-        assert len(list(job.run.glob("steps/step-*"))) == steps
-        job.stop()
-        wait_for(lambda: job.state == "ended")
+        for _ in range(5):
+            job = start(tmp_path, wish.arguments())
+            wait_for(
+                lambda job=job: job.run is not None and len(list(job.run.glob("steps/step-*"))) >= 1
+            )
+            job.pause()
+            time.sleep(0.3)
+            steps = len(list(job.run.glob("steps/step-*")))
+            assert job.state == "paused"
+            time.sleep(1.0)
+            assert len(list(job.run.glob("steps/step-*"))) == steps
+            job.stop()
+            wait_for(lambda job=job: job.state == "ended")
+            if job.code != 0:
+                break  # else it was through before it was stopped: once more
         assert job.code == 130
         assert job.error == ""
         run = job.run
@@ -223,7 +228,7 @@ class TestJobs:
         assert again.run == run
         assert view_run(run).status == "agreed"
         assert job_of(tmp_path, run).folder == again.folder
-        assert {one.folder for one in jobs(tmp_path)} == {job.folder, again.folder}
+        assert {one.folder for one in jobs(tmp_path)} >= {job.folder, again.folder}
         unbroken = negotiate(RunOptions("wheeling", planner=False, out=tmp_path / "whole"))
         assert view_run(run).summary["gain_eur"] == unbroken["gain_eur"]
 

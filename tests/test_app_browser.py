@@ -376,7 +376,7 @@ def test_network_file_is_negotiated_on_the_map(page: Any, address: str, results:
     [
         ("networks/none.nc", "no network file"),
         ("networks/broken.nc", "cannot be read as a PyPSA network"),
-        ("networks", "in netCDF format"),
+        ("networks", "CSV folders lose the country code NA"),
     ],
 )
 def test_bad_network_files_are_told_in_words(

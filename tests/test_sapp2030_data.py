@@ -80,7 +80,7 @@ def test_load_shape_is_complete_and_averages_to_one(scenario):
     assert len(shape) == 12 * 3 * 24
     mean = 0.0
     for hour in pd.date_range("2030-01-01", periods=8760, freq="h"):
-        kind = {5: "saturday", 6: "sunday"}.get(hour.day_of_week(), "weekday")
+        kind = {5: "saturday", 6: "sunday"}.get(hour.day_of_week, "weekday")
         mean += shape[hour.month, kind, hour.hour] / 8760
     assert mean == pytest.approx(1, abs=2e-3)
 
