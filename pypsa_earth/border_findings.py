@@ -18,6 +18,7 @@ _ROUNDING = 1e-6
 def border_errors(n: pypsa.Network, contracts: str) -> Iterator[Finding]:
     """Branches that have no meaning as something two countries trade over."""
     free = {(c.component, c.name): c for c in crossings(n, "free")}
+    outputs: dict[tuple[str, ...], set[str]] = {}
     for c in crossings(n, contracts):
         if c.kind != "electric" or not (c.least_mw.any() or c.most_mw.any()):
             continue
@@ -40,8 +41,14 @@ def border_errors(n: pypsa.Network, contracts: str) -> Iterator[Finding]:
             yield Finding(f"{named} with an efficiency that is not above zero")
         if c.loses_on_the_way_back:
             yield from _back_errors(c, named)
-        if len(c.buses) > 2 and len(set(c.countries[2:])) > 1:
-            yield Finding(f"{named} with further outputs in both countries", advice="split it")
+        pair = tuple(sorted(c.countries[:2]))
+        outputs.setdefault(pair, set()).update(c.countries[2:])
+    for pair, homes in outputs.items():
+        if len(homes) > 1:
+            yield Finding(
+                f"branches between {' and '.join(pair)} have further outputs in both countries",
+                advice="let all of them be in one: move the others to links inside the country",
+            )
 
 
 def _back_errors(c: Crossing, named: str) -> Iterator[Finding]:
