@@ -253,7 +253,10 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "interconnectors.*.b_to_a_mw": ("MW", "limit from the second country"),
     "interconnectors.*.hours_at_limit": ("h/a", "hours at the limit of either direction"),
     "interconnectors.*.mean_price_eur_per_mwh": ("EUR/MWh", "mean price of trades over it"),
-    "interconnectors.*.losses_twh": ("TWh/a", "energy lost on the way"),
+    "interconnectors.*.losses_twh": (
+        "TWh/a",
+        "energy lost on the way; not what branches in a country's own model lose",
+    ),
     "steps": ("-", "steps taken"),
     "rounds": ("-", "rounds of all steps"),
     "messages": ("-", "messages of all steps, one per interconnector travelled"),

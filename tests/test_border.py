@@ -1,0 +1,111 @@
+"""Branches that cross borders: what they may carry, in whose model they lie, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.graph import interconnection_graph
+from model.options import RunOptions
+from model.world import chosen_scenario, hold_limits
+from pypsa_earth.border import borders, firm_crossings, firm_import_mw
+from pypsa_earth.border_findings import border_errors
+from pypsa_earth.scenario import country_parts
+from scenarios.errors import ScenarioError
+from tests.random_networks import YEAR_H, Drawn
+
+HOURS = 4
+
+
+def two_countries(**links: dict[str, Any]) -> Drawn:
+    """AA with cheap gas, BB with dear gas, and links between them."""
+    n = Drawn({kind: [YEAR_H / HOURS] * HOURS for kind in ("objective", "generators", "stores")})
+    for carrier in ("AC", "gas", "load", "heat"):
+        n.add("Carrier", carrier)
+    for code, price in (("AA", 20.0), ("BB", 60.0)):
+        n.add("Bus", code, country=code, carrier="AC", x=10.0, y=50.0)
+        n.add("Bus", f"{code} heat", country=code, carrier="heat", x=10.0, y=50.0)
+        n.add("Store", f"{code} heat", bus=f"{code} heat", e_nom=1e7, e_min_pu=-1.0)
+        n.add("Load", code, bus=code, p_set=300.0)
+        n.add("Generator", code, bus=code, carrier="gas", p_nom=900.0, marginal_cost=price)
+    for name, link in links.items():
+        n.add("Link", name, **{"bus0": "AA", "bus1": "BB", "p_nom": 100.0, **link})
+    return n
+
+
+def test_an_outage_closes_the_border_for_its_hour(tmp_path: Path) -> None:
+    n = two_countries(cable={"p_max_pu": [1.0, 0.0, 0.5, 1.0]})
+    file = tmp_path / "outage.nc"
+    n.network().export_to_netcdf(str(file))
+    scenario = chosen_scenario(RunOptions(str(file)))
+    (edge,) = scenario.interconnectors
+    assert (edge.a_to_b_mw, edge.b_to_a_mw) == (100.0, 0.0)
+    graph = interconnection_graph(scenario)
+    hold_limits(graph, country_parts(scenario))
+    assert graph.edges["AA", "BB"]["capacity_mw"]["AA"].tolist() == [100.0, 0.0, 50.0, 100.0]
+
+
+def test_equal_losses_are_an_interconnector_and_others_have_a_host() -> None:
+    alike = two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.95}).network()
+    (border,) = borders(alike, ("AA", "BB"))
+    assert border.host == "" and border.edge.loss == pytest.approx(0.05)
+    (border,) = borders(
+        two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.9}).network(), ("AA", "BB")
+    )
+    assert border.host == "AA" and border.edge.loss == 0.0
+    assert border.edge.a_to_b_mw == pytest.approx(95 + 90)  # what arrives
+    output = {"bus2": "BB heat", "efficiency2": 0.2}
+    (border,) = borders(two_countries(one=output).network(), ("AA", "BB"))
+    assert border.host == "BB"  # where its further output is
+
+
+def test_what_must_be_carried_is_firm_and_the_rest_is_traded() -> None:
+    n = two_countries(cable={"p_min_pu": 0.3, "efficiency": 0.9}).network()
+    (border,) = borders(n, ("AA", "BB"))
+    assert border.limit_mw["AA"] == pytest.approx(np.full(HOURS, 70.0))
+    assert not border.limit_mw["BB"].any()
+    firm = firm_crossings(n, ("AA", "BB"))
+    assert firm_import_mw(firm, "AA") == pytest.approx(np.full(HOURS, -30.0))
+    assert firm_import_mw(firm, "BB") == pytest.approx(np.full(HOURS, 27.0))
+
+
+@pytest.mark.parametrize(
+    ("links", "words"),
+    [
+        (
+            {
+                "one": {"bus2": "AA heat", "efficiency2": 0.1},
+                "two": {"bus2": "BB heat", "efficiency2": 0.1},
+            },
+            "branches between AA and BB have further outputs in both countries",
+        ),
+        (
+            {"one": {"p_min_pu": -1.0, "efficiency": 0.9, "marginal_cost": 2.0}},
+            "both ways with an efficiency below one and a marginal_cost",
+        ),
+        ({"one": {"p_min_pu": -1.0, "efficiency": 1.1}}, "efficiency above one"),
+        ({"one": {"p_set": 120.0}}, "a p_set that its p_nom, p_min_pu or p_max_pu do not allow"),
+        ({"one": {"p_min_pu": 0.6, "p_max_pu": 0.5}}, "must carry more than it may"),
+        ({"one": {"efficiency": 0.0}}, "an efficiency that is not above zero"),
+    ],
+)
+def test_refused(links: dict[str, dict[str, Any]], words: str) -> None:
+    found = [str(finding) for finding in border_errors(two_countries(**links).network(), "firm")]
+    assert len(found) == 1 and words in found[0]
+
+
+def test_a_host_cannot_be_given_more_than_its_branches_carry(tmp_path: Path) -> None:
+    file = tmp_path / "hurdle.nc"
+    two_countries(cable={"marginal_cost": 5.0}).network().export_to_netcdf(str(file))
+
+    def changed(field: str, value: float) -> RunOptions:
+        return RunOptions(str(file), overrides={f"interconnectors.AA-BB.{field}": value})
+
+    assert chosen_scenario(changed("a_to_b_mw", 40.0)).interconnectors[0].a_to_b_mw == 40.0
+    with pytest.raises(ScenarioError, match="carry at most 100 MW"):
+        chosen_scenario(changed("a_to_b_mw", 140.0))
+    with pytest.raises(ScenarioError, match="losses of their own"):
+        chosen_scenario(changed("loss", 0.1))
