@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import run
 from model.graph import interconnection_graph
 from model.options import RunOptions
 from model.world import chosen_scenario, hold_limits
@@ -109,3 +111,18 @@ def test_a_host_cannot_be_given_more_than_its_branches_carry(tmp_path: Path) -> 
         chosen_scenario(changed("a_to_b_mw", 140.0))
     with pytest.raises(ScenarioError, match="losses of their own"):
         chosen_scenario(changed("loss", 0.1))
+
+
+def test_inspect_cuts_no_number_where_there_is_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    n = two_countries(cable={"p_nom": 1234.56, "p_min_pu": 0.0, "marginal_cost": 1.25})
+    n.add("Transformer", "no length", bus0="AA", bus1="BB", s_nom=50.0, x=0.1)
+    file = tmp_path / "a file with a long name.nc"
+    n.network().export_to_netcdf(str(file))
+    said = CliRunner().invoke(run.app, ["inspect", str(file)])
+    assert said.exit_code == 0, said.output
+    assert "1,234.56" in said.output and "…" not in said.output
+    words = said.output.split()
+    assert "nan" not in words and "-0" not in words

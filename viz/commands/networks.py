@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from viz.commands.words import codes
+
+# A file or pipe has no width that tables must fit into.
+_WIDEST = 10_000
 
 
 def inspect(
@@ -32,6 +37,8 @@ def inspect(
 
     found = describe(file, parse_set(set_ or []), codes(countries))
     console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDEST
     console.print(Text(found.title, style="bold"), soft_wrap=True)
     for title, rows in found.tables.items():
         if rows:
@@ -97,7 +104,12 @@ def prepare(
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold")
     for column, value in rows[0].items():
-        table.add_column(column, justify="right" if isinstance(value, int | float) else "left")
+        if isinstance(value, int | float):
+            # Names fold in a narrow terminal, numbers are never cut.
+            longest = max(len(_cell(row[column])) for row in rows)
+            table.add_column(column, justify="right", no_wrap=True, min_width=longest)
+        else:
+            table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     return table
@@ -106,4 +118,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        # A zero has no sign, and what is not given, as the length of a transformer, is left empty.
+        return "" if math.isnan(value) else f"{value + 0.0:,.6g}"
+    return str(value)
