@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pypsa
 import pytest
 from typer.testing import CliRunner
 
@@ -15,9 +16,11 @@ from model.options import RunOptions
 from model.world import chosen_scenario, hold_limits
 from pypsa_earth.border import borders, firm_crossings, firm_import_mw
 from pypsa_earth.border_findings import border_errors
+from pypsa_earth.kirchhoff import Deliverable, deliverable
+from pypsa_earth.results import in_words
 from pypsa_earth.scenario import country_parts
 from scenarios.errors import ScenarioError
-from tests.random_networks import YEAR_H, Drawn
+from tests.random_networks import YEAR_H, Drawn, solve
 
 HOURS = 4
 
@@ -111,6 +114,45 @@ def test_a_host_cannot_be_given_more_than_its_branches_carry(tmp_path: Path) -> 
         chosen_scenario(changed("a_to_b_mw", 140.0))
     with pytest.raises(ScenarioError, match="losses of their own"):
         chosen_scenario(changed("loss", 0.1))
+
+
+def outcome(n: Drawn) -> pypsa.Network:
+    """Solved, without the solver, which PyPSA does not copy."""
+    solved = solve(n.network())
+    solved.model.solver_model = None
+    return solved
+
+
+def delivered(n: Drawn, net_import_mw: dict[str, float]) -> Deliverable:
+    solved = outcome(n)
+    return deliverable(solved, {c: np.full(HOURS, mw) for c, mw in net_import_mw.items()})
+
+
+def test_shed_load_does_not_help_to_deliver() -> None:
+    n = two_countries(cable={"p_nom": 100.0})
+    n.parts["Generator"]["AA"]["p_nom"] = 350.0
+    for code in ("AA", "BB"):
+        n.add("Generator", f"{code} load", bus=code, carrier="load", p_nom=999.0, marginal_cost=1e3)
+    found = delivered(n, {"AA": -100.0, "BB": 100.0})
+    assert found.share == pytest.approx(0.5)  # AA has 50 MW to spare
+    assert found.shortfall_mwh == pytest.approx(50.0 * YEAR_H)
+    assert found.fictitious_mwh == pytest.approx(0.0, abs=1e-3)
+    # Nothing that could be delivered lets AA meet its own load: what is shed is said.
+    n.parts["Load"]["AA"]["p_set"] = 500.0
+    n.parts["Generator"]["BB"]["p_nom"] = 300.0
+    n.parts["Generator"]["AA load"]["p_max_pu"] = [0.2, 0.2, 0.2, 0.2]
+    solved = outcome(n)
+    solved.generators_t.p["AA load"] = 0.0  # as if the outcome had needed none
+    found = deliverable(solved, {"AA": np.zeros(HOURS), "BB": np.zeros(HOURS)})
+    assert found.fictitious_mwh == pytest.approx(150.0 * YEAR_H)
+    assert "1.31e+03 GWh of load shed" in in_words(found)
+
+
+def test_what_is_lost_both_ways_is_delivered_so() -> None:
+    cable = {"p_nom": 100.0, "p_min_pu": -1.0, "efficiency": 0.9}
+    assert delivered(two_countries(cable=cable), {"AA": 45.0, "BB": -50.0}).share == 1.0
+    pypsas_own = delivered(two_countries(cable=cable), {"AA": 45.0, "BB": -40.5})
+    assert pypsas_own.share < 0.96
 
 
 def test_inspect_cuts_no_number_where_there_is_no_terminal(
