@@ -301,7 +301,7 @@ class _Run:
         negotiated = self._solve_case("negotiated", world, traded, ledger.flows_mw)
         if negotiated.networks:
             with drafted(self.records.path) as folder:
-                network = outcome_network(negotiated.networks, world.graph, ledger)
+                network = outcome_network(negotiated.networks, world.graph, ledger, world.policies)
                 network.export_to_netcdf(str(folder / self.records.network_path.name))
                 if world.scenario.settings.kind == "network":
                     self._write_network_results(folder, world, ledger, network, negotiated.networks)

@@ -238,7 +238,7 @@ def _carried(world: World, model: NegotiationModel) -> str:
             for country, problem in world.problems.items()
             if isinstance(problem, PypsaProblem)
         }
-        outcome = outcome_network(solved, world.graph, ledger)
+        outcome = outcome_network(solved, world.graph, ledger, world.policies)
         n = FileBorders.of(world.scenario).with_branches(outcome, ledger.flows_mw, TRADE)
         return in_words(deliverable(n, {c: ledger.net_import_mw(c) for c in world.countries}))
 

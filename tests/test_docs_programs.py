@@ -52,9 +52,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
 def test_programs_of_a_page(
-    page: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Blocks of one page know each other; a table that they print stands on the page."""
+    monkeypatch.chdir(tmp_path)  # runs of theirs write into results
     # Classes look their own module up.
     module = types.ModuleType(page.stem.replace("-", "_"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
