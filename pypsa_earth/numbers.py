@@ -14,6 +14,7 @@ from pypsa_earth.attributes import Table, base_name, inputs, inside, with_port
 from pypsa_earth.findings import Finding, Report, some
 
 _CAPACITIES = ("p_nom", "s_nom", "e_nom")
+_IMPEDANCES = ("x", "r")
 
 
 def bad_numbers(
@@ -33,7 +34,8 @@ def bad_numbers(
         Components to look at.
     boundless : collection of str
         Those whose capacity may be infinite, because it is given what may ever be needed. Of all
-        others only what is infinite by default, such as ``p_nom_max``, may be.
+        others only what is infinite by default, such as ``p_nom_max``, may be, and the impedance
+        of a line without capacity.
     """
     for component, own in names.items():
         if not len(own):
@@ -44,12 +46,21 @@ def bad_numbers(
             kind = str(c.defaults.type[attribute])
             if row is None or not row.is_met or kind in ("string", "boolean", "geometry"):
                 continue
-            capacity = attribute in _CAPACITIES
             read = with_port(c, attribute, own)
-            yield from _bad(c, attribute, read, set(boundless) if capacity else set())
+            infinite: set[str] = set()
+            if attribute in _CAPACITIES:
+                infinite = set(boundless)
+            elif attribute in _IMPEDANCES:
+                infinite = _absent(c)
+            yield from _bad(c, attribute, read, infinite)
 
 
-_IMPEDANCES = ("x", "r")
+def _absent(c: pypsa.Components) -> set[str]:
+    """Lines that carry nothing: PyPSA-Eur writes them with an infinite impedance."""
+    if "s_nom" not in c.static:
+        return set()
+    gone = (c.static.s_nom == 0) & ~c.static.s_nom_extendable.astype(bool)
+    return set(c.static.index[gone])
 
 
 def _bad(
@@ -63,8 +74,6 @@ def _bad(
     def look(name: object, values: np.ndarray) -> None:
         if np.isnan(values).any() and not np.isnan(default):
             found["NaN"].append(str(name))
-        elif attribute in _IMPEDANCES:
-            return  # an infinite one is a line that is not there
         elif (np.isinf(values) & (values != default)).any() and name not in boundless:
             found["infinite"].append(str(name))
 

@@ -190,3 +190,17 @@ def test_relaxing_is_an_option() -> None:
     n.generators.loc["NA1 0 OCGT", "p_nom_mod"] = 10.0
     (error,) = check(n, countries=COUNTRIES, source=source).errors
     assert "both committable and p_nom_mod (NA1 0 OCGT)" in str(error)
+
+
+def test_a_line_that_carries_nothing_may_have_an_infinite_impedance() -> None:
+    """So PyPSA-Eur writes lines that are not there."""
+    n = with_everything()
+    name = OWN["Line"]
+    n.lines.loc[name, ["x", "r"]] = np.inf
+
+    def found() -> list[str]:
+        return [str(e) for e in bad_numbers(n, inside(), {"Line": n.lines.index})]
+
+    assert len(found()) == 2
+    n.lines.loc[name, ["s_nom", "s_nom_extendable"]] = 0.0, False
+    assert found() == []

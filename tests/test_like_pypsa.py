@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import warnings
@@ -16,6 +15,7 @@ from agents.planning import PypsaProblem
 from model.graph import interconnection_graph
 from model.joint import joint_network, plan_jointly
 from model.options import RunOptions
+from model.overheard import overheard
 from model.world import chosen_scenario, hold_limits
 from protocols.products import make_products
 from pypsa_earth.scenario import country_parts
@@ -62,8 +62,7 @@ def test_planner_and_countries(part: int) -> None:
 
 def compare(n: Drawn) -> None:
     """Both yardsticks against plain PyPSA."""
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with overheard(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         file = Path(folder) / "drawn.nc"
         n.network().export_to_netcdf(str(file))
