@@ -53,13 +53,20 @@ ROOMS = {
     "policy": Room(("agents/policy.py",), ("tests/test_costs_by_hand.py::TestPolicies",)),
     "ledger": Room(("model/ledger.py", "model/graph.py"), ("tests/test_ledger.py",)),
     "summary": Room(("model/summary.py",), ("tests/test_summary.py",), "sapp2030 or any_market"),
-    "settlement": Room(("model/settlement.py",), ("tests/test_settlement.py",), "summary"),
+    "settlement": Room(
+        ("model/settlement.py",),
+        ("tests/test_settlement.py", "tests/test_typed_ends.py"),
+        "summary",
+    ),
     "slices": Room(
         ("model/independent.py", "model/reconciliation.py"),
         ("tests/test_slices_add_up.py", "tests/test_independent.py::TestReconciliation"),
         "alike",
     ),
-    "engine": Room(("model/engine.py", "model/negotiation.py"), ("tests/test_rogue_protocols.py",)),
+    "engine": Room(
+        ("model/engine.py", "model/negotiation.py"),
+        ("tests/test_rogue_protocols.py", "tests/test_typed_ends.py"),
+    ),
     "limits": Room(("agents/limits.py",), ("tests/test_limits.py",)),
     "national limits": Room(("pypsa_earth/rules.py",), ("tests/test_pypsa_earth_rules.py",)),
     "reader": Room(

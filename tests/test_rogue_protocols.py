@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from agents.curve_problem import CurveProblem
 from agents.strategy import STRATEGIES, Strategy
-from model.experiments.grid import Grid
-from model.experiments.measure import Bench
-from model.experiments.spec import Experiment
 from model.ledger import Ledger
-from model.options import RunOptions
-from model.records import RunRecords
-from model.runs import resume, run
-from model.settlement import SETTLEMENTS, EqualSplit, Settlement
-from protocols.base import Outcome, Protocol
+from model.runs import resume
+from protocols.base import Outcome
 from protocols.messages import (
     CLOCK,
     OPERATOR,
@@ -38,44 +30,23 @@ from protocols.messages import (
     Message,
     Trade,
 )
-from protocols.plugins import Family, PluginError
-from protocols.registry import PROTOCOLS
+from tests.rogues import (  # noqa: F401 (fixtures)
+    HONEST_MW,
+    Asking,
+    Rogue,
+    Trading,
+    announcing,
+    answering,
+    deal,
+    deal_of,
+    ending,
+    fail_after,
+    holding,
+    told,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-HONEST_MW = 10.0
 NO_NUMBERS = (float("nan"), float("inf"), float("-inf"))
-
-
-def deal(mw: object = HONEST_MW, price: float = 40.0, path: tuple[str, ...] = ("A", "T")) -> Trade:
-    amounts = mw if isinstance(mw, tuple | list) else (mw,)
-    return Trade(path[0], path[-1], path, amounts, price)  # type: ignore[arg-type]
-
-
-def told(trade: Trade) -> list[Message]:
-    return [Message(trade.exporter, trade.path[1], "award", Award(trade))]
-
-
-class Rogue(Protocol):
-    """Trades honestly in its first step and breaks a rule in the second."""
-
-    name = "rogue"
-    discloses = "nothing"
-    promises_no_loss = False
-
-    def run(self, market):  # type: ignore[no-untyped-def]
-        outcome = Outcome()
-        if market.step == 0:
-            outcome.trades.append(deal())
-            yield told(deal_of(outcome))
-            return outcome
-        return (yield from self.break_a_rule(market, outcome)) or outcome
-
-    def break_a_rule(self, market: Any, outcome: Outcome) -> Iterator[Any]:
-        raise NotImplementedError
-
-
-def deal_of(outcome: Outcome) -> Trade:
-    return outcome.trades[-1]
 
 
 def awarding(trade: Callable[[], Trade]) -> type[Rogue]:
@@ -99,17 +70,6 @@ def saying(message: Message, with_operator: bool = False) -> type[Rogue]:
             yield [message]
 
     return Saying
-
-
-def ending(end: Callable[[Outcome], Any]) -> type[Rogue]:
-    """A rogue that ends its second step in a way it must not."""
-
-    class Ending(Rogue):
-        def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
-            yield []
-            return end(outcome)
-
-    return Ending
 
 
 def noting(note: Callable[[Any], Any]) -> type[Rogue]:
@@ -245,73 +205,6 @@ BREAKS: dict[str, tuple[type[Rogue], str]] = {
 }
 
 
-@dataclass
-class Announced:
-    """What an entry point looks like to a family."""
-
-    member: type
-    value: str = "tests"
-    dist: None = None
-
-    def load(self) -> type:
-        return self.member
-
-
-@pytest.fixture
-def announce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Announces a class under a name, as a distribution would."""
-    known: dict[str, dict[str, Announced]] = {}
-    usual = Family._points
-    monkeypatch.setattr(Family, "_points", lambda f: {**usual(f), **known.get(f.group, {})})
-
-    def add(family: Family, name: str, member: type) -> None:
-        known.setdefault(family.group, {})[name] = Announced(member)
-
-    return add
-
-
-@dataclass
-class Ended:
-    """A run that ended, as anybody finds it on disk."""
-
-    summary: dict[str, Any]
-
-    @property
-    def records(self) -> RunRecords:
-        return RunRecords.open(Path(self.summary["folder"]))
-
-    def check_that_step_one_is_kept(self) -> None:
-        """Tables, flows and summary hold the honest step and nothing of what came after."""
-        assert self.records.finished
-        on_disk = self.records.summary()
-        assert on_disk["status"] == self.summary["status"]
-        assert on_disk["note"] == self.summary["note"]
-        assert "\n" not in on_disk["note"]
-        assert on_disk["trades"] == on_disk["steps"] == 1
-        trades = self.records.table("trades")
-        assert trades["mw"].tolist() == [HONEST_MW]
-        flows = self.records.table("flows").set_index(["case", "interconnector"])["flow_mw"]
-        assert flows["negotiated", "A-T"] == HONEST_MW
-        assert flows["negotiated", "B-T"] == 0
-        energy = float(trades["energy_mwh"].sum())
-        assert on_disk["countries"]["T"]["payment_eur"] == pytest.approx(
-            energy * trades["price_eur_per_mwh"][0]
-        )
-        assert np.isfinite(on_disk["negotiated_cost_eur"])
-
-
-@pytest.fixture
-def hold(announce: Callable[..., None], tmp_path: Path) -> Callable[..., Ended]:
-    """Runs a protocol class on a teaching scenario to its end."""
-
-    def held(kind: type[Protocol], **options: Any) -> Ended:
-        announce(PROTOCOLS, "rogue", kind)
-        defaults = {"protocol": "rogue", "mode": "standard", "out": tmp_path, "planner": False}
-        return Ended(run(RunOptions("wheeling", **{**defaults, **options})))
-
-    return held
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("broken", BREAKS)
 def test_a_broken_rule_ends_the_run_and_is_named(hold, broken: str, workers: int) -> None:
@@ -326,23 +219,6 @@ def test_the_run_is_over_and_says_so_again(hold) -> None:
     ended = hold(BREAKS["over capacity"][0])
     again = resume(Path(ended.summary["folder"]))
     assert (again["status"], again["note"]) == ("failed", ended.summary["note"])
-
-
-class Asking(Rogue):
-    """Asks a country, as is its right, and does nothing with the answer."""
-
-    def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
-        yield [Message(CLOCK, "A", "call", InterestCall(("A", "T"), (40.0,), "A"))]
-
-
-def answering(reply: Callable[[Message], Any]) -> type[Strategy]:
-    class Answering(Strategy):
-        name = "answering"
-
-        def answer(self, message, ledger, usual):  # type: ignore[no-untyped-def]
-            return reply(message)
-
-    return Answering
 
 
 REPLIES = {
@@ -369,11 +245,6 @@ def test_replies_go_along_the_lines_too(hold, announce, broken: str) -> None:
 class TestSafetyNets:
     """Rules that only another fault of the program can reach; a part that lies provokes them."""
 
-    class Trading(Rogue):
-        def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
-            outcome.trades.append(deal(20.0))
-            yield told(deal_of(outcome))
-
     def test_payments_that_do_not_sum_to_zero(self, hold, monkeypatch) -> None:
         usual = Ledger.transfers_eur
         monkeypatch.setattr(
@@ -383,7 +254,7 @@ class TestSafetyNets:
                 c: eur + (trade.mw[0] > HONEST_MW) for c, eur in usual(self, trade).items()
             },
         )
-        ended = hold(self.Trading)
+        ended = hold(Trading)
         assert ended.summary["status"] == "failed"
         assert ended.summary["note"] == "budget: payments sum to 2 EUR"
         ended.check_that_step_one_is_kept()
@@ -396,7 +267,7 @@ class TestSafetyNets:
             return honest + 3.0 if country == "T" and honest.max() > HONEST_MW else honest
 
         monkeypatch.setattr(Ledger, "net_import_mw", lying)
-        ended = hold(self.Trading)
+        ended = hold(Trading)
         assert ended.summary["status"] == "failed"
         assert ended.summary["note"] == "balance: 3 MW appear from nowhere"
         monkeypatch.undo()
@@ -412,23 +283,9 @@ class TestSafetyNets:
     @pytest.mark.parametrize("bad", NO_NUMBERS)
     def test_a_plan_whose_cost_is_no_number(self, hold, monkeypatch, bad: float) -> None:
         fail_after(monkeypatch, lambda plan: object.__setattr__(plan, "cost_eur", bad))
-        ended = hold(self.Trading)
+        ended = hold(Trading)
         assert ended.summary["status"] == "infeasible"
         assert re.match(r"\w: the plan costs (nan|inf|-inf) EUR/a", ended.summary["note"])
-
-
-def fail_after(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Any], Any]) -> None:
-    """Spoil the plans of the second step, and of that step only."""
-    usual, begun = CurveProblem.solve, [False]
-
-    def solve(self: CurveProblem, exchange_mw: np.ndarray) -> Any:
-        plan = usual(self, exchange_mw)
-        if np.abs(exchange_mw).max() > HONEST_MW and not begun[0]:
-            begun[0] = True
-            spoil(plan)
-        return plan
-
-    monkeypatch.setattr(CurveProblem, "solve", solve)
 
 
 def test_every_rule_has_its_rogue() -> None:
@@ -439,206 +296,6 @@ def test_every_rule_has_its_rogue() -> None:
     rules = set(re.findall(r'RuleBroken\(\s*f?"(\w[\w ]*):', source))
     assert {"capacity", "no loss", "channel"} <= rules
     assert rules <= broken
-
-
-class Boom(Exception):
-    """An error that nobody knows."""
-
-
-def boom(*_: object) -> Any:
-    raise Boom("it went\n  wrong")
-
-
-class TestEveryEndIsTyped:
-    def test_a_protocol_that_fails(self, hold) -> None:
-        ended = hold(ending(boom))
-        assert ended.summary["status"] == "failed"
-        assert re.fullmatch(
-            r"Boom: it went wrong \(test_rogue_protocols\.py:\d+\)", ended.summary["note"]
-        )
-        ended.check_that_step_one_is_kept()
-
-    @pytest.mark.parametrize("batch", [None, 3, [None], ["award"], [Award(deal())]])
-    def test_batches_that_are_none(self, hold, batch: Any) -> None:
-        class Nonsense(Rogue):
-            def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
-                yield batch
-
-        ended = hold(Nonsense)
-        assert ended.summary["status"] == "failed"
-        assert re.match(r"\w+Error: ", ended.summary["note"])
-        ended.check_that_step_one_is_kept()
-
-    @pytest.mark.parametrize("error", [MemoryError, OSError, StopIteration, AssertionError])
-    def test_whatever_the_error(self, hold, error: type[Exception]) -> None:
-        def fail(_: Outcome) -> None:
-            raise error("gone")
-
-        ended = hold(ending(fail))
-        assert ended.summary["status"] == "failed"
-        assert "gone" in ended.summary["note"] or "StopIteration" in ended.summary["note"]
-        ended.check_that_step_one_is_kept()
-
-    def test_a_protocol_that_fails_at_once(self, hold) -> None:
-        class AtOnce(Protocol):
-            name, discloses = "rogue", "nothing"
-
-            def run(self, market):  # type: ignore[no-untyped-def]
-                boom()
-
-        ended = hold(AtOnce)
-        assert ended.summary["status"] == "failed"
-        assert ended.summary["steps"] == ended.summary["trades"] == 0
-        assert ended.summary["gain_eur"] == 0
-
-    @pytest.mark.parametrize("workers", [1, 2])
-    def test_a_strategy_that_fails(self, hold, announce, workers: int) -> None:
-        announce(STRATEGIES, "answering", answering(boom))
-        ended = hold(Asking, strategies={"A": "answering"}, workers=workers)
-        assert ended.summary["status"] == "failed"
-        assert ended.summary["note"].startswith("Boom: it went wrong")
-        ended.check_that_step_one_is_kept()
-
-    def test_a_strategy_that_has_nothing_to_report(self, hold, announce, tmp_path) -> None:
-        class Mute(Strategy):
-            name = "mute"
-            report = boom
-
-        announce(STRATEGIES, "mute", Mute)
-        with pytest.raises(PluginError, match="strategy Mute of A: Boom: it went"):
-            hold(Asking, strategies={"A": "mute"})
-        assert not list(tmp_path.iterdir())
-
-    def test_a_solver_that_fails(self, hold, monkeypatch) -> None:
-        fail_after(monkeypatch, boom)
-        ended = hold(TestSafetyNets.Trading)
-        assert ended.summary["status"] == "failed"
-        assert ended.summary["note"].startswith("Boom: it went wrong")
-        ended.check_that_step_one_is_kept()
-
-    def test_words_that_cannot_be_recorded(self, hold) -> None:
-        class Unspeakable(Body):
-            def record(self) -> dict[str, object]:
-                return {"what": object()}
-
-        class Mumbling(Rogue):
-            def break_a_rule(self, market, outcome):  # type: ignore[no-untyped-def]
-                outcome.trades.append(deal(20.0))
-                yield told(deal_of(outcome))
-                yield [Message(CLOCK, "A", "call", Unspeakable())]
-
-        ended = hold(Mumbling)
-        assert ended.summary["status"] == "failed"
-        assert ended.summary["note"].startswith("TypeError: ")
-        ended.check_that_step_one_is_kept()
-
-    @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-    def test_whoever_wants_to_stop_may(self, hold, stop: type[BaseException]) -> None:
-        def leave(_: Outcome) -> None:
-            raise stop
-
-        with pytest.raises(stop):
-            hold(ending(leave))
-
-    def test_a_full_disk_is_no_end(self, hold, monkeypatch, tmp_path) -> None:
-        usual = RunRecords.write_step
-
-        def full(self: RunRecords, step: int, rows: Any) -> None:
-            if step == 1:
-                raise OSError(28, "No space left on device")
-            usual(self, step, rows)
-
-        monkeypatch.setattr(RunRecords, "write_step", full)
-        with pytest.raises(OSError, match="No space left"):
-            hold(ending(lambda outcome: Outcome(settled=True)))
-        monkeypatch.setattr(RunRecords, "write_step", usual)
-        (folder,) = tmp_path.iterdir()
-        assert resume(folder)["status"] == "agreed"
-
-    def test_a_comparison_keeps_the_place_of_the_fault(self, announce) -> None:
-        announce(PROTOCOLS, "rogue", ending(boom))
-        spec = Experiment(scenario="wheeling", protocols=["rogue"], seeds=1)
-        measured = Bench().measure(Grid(spec).cases[0])
-        assert measured.run["status"] == "failed"
-        assert measured.run["reason"].startswith("Boom: it went wrong")
-        assert "Traceback" in measured.trace and "in boom" in measured.trace
-
-
-class TestSettlementsThatFail:
-    """The negotiation stands, at the prices agreed; the run says that it was not settled."""
-
-    def settled(self, hold, announce, pay: Callable[[dict[str, float]], Any]) -> Ended:
-        class Strange(Settlement):
-            name, discloses = "strange", "nothing"
-
-            def payments_eur(self, case):  # type: ignore[no-untyped-def]
-                return pay(EqualSplit().payments_eur(case))
-
-        announce(SETTLEMENTS, "strange", Strange)
-        settles = ending(lambda outcome: Outcome(settled=True))
-        return hold(settles, settlement="strange")
-
-    def test_one_that_works(self, hold, announce) -> None:
-        ended = self.settled(hold, announce, lambda due: due)
-        assert ended.summary["status"] == "agreed"
-        gains = list(ended.summary["gains_eur"].values())
-        np.testing.assert_allclose(gains, np.mean(gains))
-
-    @pytest.mark.parametrize(
-        ("pay", "why"),
-        [
-            (boom, "Boom: it went wrong"),
-            (lambda due: None, "TypeError: "),
-            (lambda due: {**due, "A": "much"}, "TypeError: "),
-            *(
-                (lambda due, bad=bad: {**due, "A": bad}, "budget: a transfer would make A pay")
-                for bad in NO_NUMBERS
-            ),
-            (lambda due: {**due, "A": due["A"] + 1e6}, "budget: transfers sum to 1e\\+06 EUR"),
-            (lambda due: {c: due[c] for c in ("A", "B")}, "budget: .* of every country .*: T"),
-            (lambda due: {**due, "X": 0.0}, "budget: .* of every country and no other: X"),
-        ],
-    )
-    def test_ends_failed_at_the_prices_agreed(self, hold, announce, pay, why) -> None:
-        ended = self.settled(hold, announce, pay)
-        assert ended.summary["status"] == "failed"
-        assert re.match(
-            f"settlement strange, so payments are as agreed: {why}", ended.summary["note"]
-        )
-        paid = {c: row["payment_eur"] for c, row in ended.summary["countries"].items()}
-        assert paid == pytest.approx({"A": -400.0, "T": 400.0, "B": 0.0})
-        assert ended.summary["gain_eur"] > 0
-
-    def test_one_that_needs_more_than_its_name_is_refused_first(
-        self, hold, announce, tmp_path
-    ) -> None:
-        class Needy(EqualSplit):
-            def __init__(self, share: float) -> None:
-                self.share = share
-
-        announce(SETTLEMENTS, "needy", Needy)
-        with pytest.raises(PluginError, match="settlement needy cannot be made"):
-            hold(Asking, settlement="needy")
-        assert not list(tmp_path.iterdir())
-
-    def test_it_reads_copies(self, hold, announce) -> None:
-        class Greedy(Settlement):
-            name, discloses = "greedy", "nothing"
-
-            def payments_eur(self, case):  # type: ignore[no-untyped-def]
-                paid = dict(case.ledger.payments_eur)
-                case.ledger.payments_eur["A"] = -1e9
-                case.ledger.flows_mw.clear()
-                with suppress(TypeError):
-                    case.world.graph.edges["A", "T"]["capacity_mw"]["A"] = 0.0
-                return paid
-
-        announce(SETTLEMENTS, "greedy", Greedy)
-        ended = hold(ending(lambda outcome: Outcome(settled=True)), settlement="greedy")
-        assert ended.summary["status"] == "agreed"
-        assert ended.summary["countries"]["A"]["payment_eur"] == pytest.approx(-400.0)
-        assert ended.summary["interconnectors"]["A-T"]["a_to_b_twh"] > 0
-        assert ended.summary["interconnectors"]["A-T"]["a_to_b_mw"] == 2000.0
 
 
 def write_flow(market: Any) -> None:
