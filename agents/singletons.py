@@ -14,9 +14,14 @@ import linopy
 import numpy as np
 import xarray as xr
 
+# Bounds that cross by no more than this share of their size cross by rounding.
+_ROUNDING = 1e-9
+
 
 def singleton_rows_to_bounds(model: linopy.Model, keep: Collection[str] = ()) -> list[str]:
     """Replace every constraint block whose rows hold at most one variable by variable bounds.
+
+    Rows that contradict each other stay, so that the solver finds the problem infeasible.
 
     Parameters
     ----------
@@ -31,7 +36,7 @@ def singleton_rows_to_bounds(model: linopy.Model, keep: Collection[str] = ()) ->
         Names of the removed constraints.
     """
     bounds = _Bounds(model)
-    removed = []
+    bounding: dict[str, np.ndarray] = {}
     for name in (n for n in list(model.constraints) if n not in keep):
         constraint = model.constraints[name]
         labels, coefficients = _flat_terms(constraint)
@@ -47,7 +52,9 @@ def singleton_rows_to_bounds(model: linopy.Model, keep: Collection[str] = ()) ->
             constraint.sign.values.ravel()[rows],
             constraint.rhs.values.ravel()[rows],
         )
-        removed.append(name)
+        bounding[name] = labels[rows, column]
+    crossed = bounds.give_up_crossed()
+    removed = [name for name, labels in bounding.items() if not crossed[labels].any()]
     bounds.apply()
     model.remove_constraints(removed)
     return removed
@@ -73,6 +80,7 @@ class _Bounds:
             start, end = variable.range
             self.lower[start:end] = variable.lower.values.ravel()
             self.upper[start:end] = variable.upper.values.ravel()
+        self._given = self.lower.copy(), self.upper.copy()
 
     def tighten(
         self, labels: np.ndarray, coefficients: np.ndarray, signs: np.ndarray, rhs: np.ndarray
@@ -83,7 +91,20 @@ class _Bounds:
         np.minimum.at(self.upper, labels[is_upper | is_equal], value[is_upper | is_equal])
         np.maximum.at(self.lower, labels[~is_upper | is_equal], value[~is_upper | is_equal])
 
+    def give_up_crossed(self) -> np.ndarray:
+        """Variables no value of which meets all rows, by label; their bounds stay as given."""
+        size = np.maximum(np.maximum(np.abs(self.lower), np.abs(self.upper)), 1.0)
+        crossed = self.lower > self.upper
+        with np.errstate(invalid="ignore"):
+            rounded = crossed & (self.lower - self.upper <= _ROUNDING * size)
+        self.lower[rounded] = self.upper[rounded]
+        contradicted: np.ndarray = crossed & ~rounded
+        for bound, given in zip((self.lower, self.upper), self._given, strict=True):
+            bound[contradicted] = given[contradicted]
+        return contradicted
+
     def apply(self) -> None:
+        """Write the bounds into the model."""
         for _, variable in self.model.variables.items():
             start, end = variable.range
             if start == end:

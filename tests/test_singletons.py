@@ -37,6 +37,27 @@ class TestSingletons:
         assert float(model.objective.value) == pytest.approx(cost, rel=1e-9)
         assert model.ncons < rows / 2
 
+    def test_contradictions_are_left_to_the_solver(self) -> None:
+        model = linopy.Model()
+        x = model.add_variables(0.0, 10.0, name="x")
+        model.add_constraints(2.0 * x <= 6.0, name="upper")
+        model.add_constraints(1.0 * x >= 4.0, name="lower")
+        model.add_objective(1.0 * x)
+        assert singleton_rows_to_bounds(model) == []
+        assert (float(x.lower), float(x.upper)) == (0.0, 10.0)
+        _, condition = model.solve("highs", io_api="direct", output_flag=False)
+        assert "infeasible" in condition
+
+    def test_bounds_that_cross_by_rounding_are_equal(self) -> None:
+        """A row of 0.1 * 3 and one of 0.3 differ in their last digit."""
+        model = linopy.Model()
+        x = model.add_variables(0.0, 10.0, name="x")
+        model.add_constraints(1.0 * x >= 0.1 * 3, name="lower")
+        model.add_constraints(1.0 * x <= 0.3, name="upper")
+        model.add_objective(1.0 * x)
+        assert singleton_rows_to_bounds(model) == ["lower", "upper"]
+        assert float(x.lower) == float(x.upper) == 0.3
+
 
 def random_model(rng: np.random.Generator) -> linopy.Model:
     """Linear programme with singleton rows of every sign, feasible at a known point."""
