@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import networkx as nx
 import numpy as np
@@ -29,6 +29,8 @@ HIPO_OPTIONS = {
     "log_to_console": False,
 }
 TRADE = "trade"
+# What all countries' networks know alike.
+_COMMON = ("Network", "SubNetwork", "Carrier", "LineType", "TransformerType")
 
 
 def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pypsa.Network:
@@ -40,12 +42,14 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
         The agents' own networks; copied, not changed.
     graph : networkx.Graph
         Interconnection graph.
+
+    Raises
+    ------
+    ValueError
+        If snapshots differ, or two countries have components of one name.
     """
-    first, *rest = networks.values()
-    joint = first.copy()
+    joint = _merged(list(networks.values()))
     joint.name = "planner"
-    for n in rest:
-        joint.merge(n, components_to_skip=["Carrier"], inplace=True)
     joint.add("Carrier", TRADE, nice_name="Interconnector", color="#8a1caf")
     ways = [
         (strand, data["capacity_mw"][sender] * strand.share, 1 - data["loss"])
@@ -71,6 +75,36 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
     if varying:
         limits = pd.DataFrame(varying, index=joint.snapshots)
         joint.links_t.p_max_pu = pd.concat([joint.links_t.p_max_pu, limits], axis=1)
+    return joint
+
+
+def _merged(networks: Sequence[pypsa.Network]) -> pypsa.Network:
+    """As ``n.merge`` would join them one by one, in a time that does not grow with their number."""
+    first = networks[0]
+    if not all(n.snapshot_weightings.equals(first.snapshot_weightings) for n in networks):
+        raise ValueError("the snapshots of two countries differ")
+    joint = first.copy()
+    for c in joint.components.values():
+        others = [n.c[c.name] for n in networks[1:] if len(n.c[c.name].static)]
+        if c.name in _COMMON or not others:
+            continue
+        columns, default = c.static.columns, c.defaults.default
+        parts = [part.static.reindex(columns=columns) for part in (c, *others) if len(part.static)]
+        static = pd.concat(parts)
+        for column in columns.intersection(default.index):
+            if static[column].isna().any() and not pd.isna(default[column]):
+                static[column] = static[column].fillna(default[column])
+        if static.index.has_duplicates:
+            raise ValueError(f"{c.name}s of two countries have the same name")
+        static.index.name = c.static.index.name
+        c.static = static.astype(c.static.dtypes)
+        for attribute, table in c.dynamic.items():
+            added = [part.dynamic[attribute].sort_index(axis=1) for part in others]
+            together = pd.concat([table, *added], axis=1)
+            if not c.defaults.static.get(attribute, True):  # results: each component has its own
+                together = together.reindex(columns=c.static.index, fill_value=default[attribute])
+            together.columns.name = c.static.index.name
+            c.dynamic[attribute] = together
     return joint
 
 

@@ -174,8 +174,21 @@ def inspected(
     source: NetworkFile, countries: Sequence[str] | None = None
 ) -> tuple[pypsa.Network, Report]:
     """Read a network as its options say and check it; units and availabilities made regular."""
+    asked = source.model_copy(update={"warnings": ()})
+    chosen = None if countries is None else tuple(countries)
+    if chosen is not None and sorted(chosen) == sorted(set(country_of_bus(_read(asked)))):
+        chosen = None
+    n, report = _inspected(asked, chosen)
+    return n.copy(), Report(list(report.errors), list(report.warnings))
+
+
+# A run looks at its file four times; a copy takes a tenth of the time.
+@lru_cache(maxsize=1)
+def _inspected(
+    source: NetworkFile, countries: tuple[str, ...] | None
+) -> tuple[pypsa.Network, Report]:
     file = find_network(source.path)
-    n = _loaded(file, source.sha256, source.window, source.weights, source.years).copy()
+    n = _read(source).copy()
     holes = holes_in_file(file, n)
     inactive = drop_inactive(n)
     if source.electric_carriers:
@@ -199,14 +212,16 @@ def inspected(
     return n, report
 
 
+def _read(source: NetworkFile) -> pypsa.Network:
+    file = find_network(source.path)
+    return _loaded(file, source.sha256, source.window, source.weights, source.years)
+
+
 @lru_cache(maxsize=1)
 def _loaded(
     file: Path, sha256: str, window: str, weights: Weights, years: float | None
 ) -> pypsa.Network:
-    """The network as it is read, told apart by what is in the file; nobody may change it.
-
-    A run looks at its file four times, and a copy takes a tenth of the time of reading it.
-    """
+    """The network as it is read, told apart by what is in the file; nobody may change it."""
     del sha256
     return load_network(file, window, weights, years)
 

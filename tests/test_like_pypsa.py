@@ -35,11 +35,13 @@ from tests.plain_pypsa import (
 from tests.random_networks import drawn, networks
 from tests.random_parts import Drawn
 
-# Files of one of two parts, so that two workers share them; 100 make 2 000 networks in all.
-FILES = int(os.environ.get("DMAN_CEP_FILES", "5"))
-SYSTEMS = 10
+# Files of fifty networks each; 40 make 2 000.
+FILES = int(os.environ.get("DMAN_CEP_FILES", "2"))
+SYSTEMS = 50
 # Accuracy of the solvers, as a share of the cost.
 ACCURACY = 1e-6
+# Of the planner's interior point, as a share of the cost of all networks of a file.
+INTERIOR = 1e-9
 # The file of the last failure.
 KEPT = Path(__file__).parent / "output" / "unlike-pypsa.nc"
 
@@ -115,17 +117,17 @@ def test_what_is_refused(random: Random, data: st.DataObject) -> None:
             chosen_scenario(RunOptions(str(file)))
 
 
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", range(FILES))
 def test_planner_and_countries(part: int) -> None:
     @seed(part)
     @settings(
-        max_examples=FILES,
+        max_examples=1,
         deadline=None,
         database=None,
         phases=[Phase.generate],  # a smaller example is not worth the minutes: the file is kept
         suppress_health_check=list(HealthCheck),
     )
-    @given(networks(SYSTEMS))
+    @given(networks(SYSTEMS, part))
     def check(n: Drawn) -> None:
         try:
             compare(n)
@@ -151,10 +153,11 @@ def compare(n: Drawn) -> None:
         joint = joint_network({c: part.network for c, part in parts.items()}, graph)
         plan_jointly(joint, rules, graph=graph)
         ours, best = costs_eur(joint), costs_eur(solved(transport_model(n)))
+        rounding = max(1.0, INTERIOR * best.sum())
         systems = [code[2:] for code in best.index]
         for system, cost in ours.groupby(systems).sum().items():
             expected = best.groupby(systems).sum()[system]
-            assert cost == pytest.approx(expected, rel=ACCURACY, abs=1.0), system
+            assert cost == pytest.approx(expected, rel=ACCURACY, abs=rounding), system
         own = costs_eur(solved(apart(n)))
         for code in scenario.codes[:: len(scenario.codes) // 4]:
             ports = graph.nodes[code].get("ports") or [parts[code].load_shares()]
