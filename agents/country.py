@@ -121,6 +121,10 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
             return self._reservation(message, message.body, ledger)
         return None if self._desk is None else self._desk.answer(message, ledger)
 
+    def stop(self) -> None:
+        """End the solve in progress, from another thread."""
+        self._problem.stop()
+
     @property
     def tells_the_truth(self) -> bool:
         """Whether its answers come from its true cost."""

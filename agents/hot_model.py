@@ -170,6 +170,14 @@ class HotModel:
         highs.clearSolver()
         return self._solver.solve()
 
+    def stop(self) -> None:
+        """End the solve in progress, from another thread; no solve reaches an optimum after it."""
+        solver = self._solver.solver_model
+        if self.solver_name == "gurobi":
+            solver.terminate()
+        else:
+            solver.cancelSolve()
+
     def state(self) -> dict[str, np.ndarray]:
         """Basis: status of every column and row; empty where the solver has none."""
         solver = self._solver.solver_model

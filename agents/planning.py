@@ -180,6 +180,10 @@ class PypsaProblem(PlanningProblem):
             found.append(LimitPrice(name, row.sign.item(), limit, price))
         return found
 
+    def stop(self) -> None:
+        """End the solve in progress; see :class:`PlanningProblem`."""
+        self._hot.stop()
+
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange with nothing remembered but the basis."""
         self._stand(exchange_mw)

@@ -143,6 +143,9 @@ class PlanningProblem(ABC):
     def demand_mw(self) -> np.ndarray:
         """Own demand, MW per snapshot of the market (one block, whatever the number of ports)."""
 
+    def stop(self) -> None:
+        """End the solve in progress, from another thread; the problem is of no use afterwards."""
+
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange and forget how it was reached.
 

@@ -1,16 +1,42 @@
-"""Life signs of a solve: how long, how many iterations, how near."""
+"""Long solves: signs of life, and an end when the user wants one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+from typing import Protocol as Typing
 
 # A solve that is over sooner says nothing.
 QUIET_S = 2.0
 # Between two signs of one solve.
 EVERY_S = 1.0
 _COLUMNS_OF_PROGRESS = 7  # iteration, both objectives, both infeasibilities, gap, time
+
+
+class Stoppable(Typing):
+    """What solves in a thread of its own."""
+
+    def stop(self) -> None:
+        """End the solve in progress; whatever solved is of no use afterwards."""
+
+
+@contextmanager
+def at_the_same_time(workers: int, solving: Iterable[Stoppable]) -> Iterator[ThreadPoolExecutor]:
+    """Threads to solve in, whose solves end when the user interrupts.
+
+    Python interrupts the main thread only, which would wait for all solves begun or queued.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for solver in solving:
+                solver.stop()
+            raise
 
 
 class LifeSigns:

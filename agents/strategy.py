@@ -181,6 +181,9 @@ class _Reported(PlanningProblem):
     def solves(self) -> int:  # type: ignore[override]
         return self._true.solves
 
+    def stop(self) -> None:
+        self._true.stop()
+
 
 class _MarkedUp(_Reported):
     """Cost plus a charge on every MWh traded."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,6 +19,7 @@ from typing import cast
 import numpy as np
 
 from agents.curve_problem import CurveProblem
+from agents.solving import at_the_same_time
 from model.cache import cache_folder, fingerprint, load_arrays, programs, store_arrays
 from model.files import content_hash
 from model.graph import interconnection_graph
@@ -97,8 +98,9 @@ class LineGains:
         idle: queue.SimpleQueue[SwitchedPlanner] = queue.SimpleQueue()
         workers = min(self._workers, len(chunks))
         self._reporter.phase("values of coalitions", sum(map(len, chunks)))
-        for _ in range(workers):
-            idle.put(make_planner())
+        planners = [make_planner() for _ in range(workers)]
+        for planner in planners:
+            idle.put(planner)
 
         def solve(chunk: Sequence[int]) -> np.ndarray:
             planner = idle.get()
@@ -113,7 +115,7 @@ class LineGains:
             finally:
                 idle.put(planner)
 
-        with ThreadPoolExecutor(workers) as pool:
+        with at_the_same_time(workers, planners) as pool:
             running = {pool.submit(solve, chunk): chunk for chunk in chunks}
             try:
                 for done in as_completed(running):

@@ -18,6 +18,7 @@ from typing import Protocol as Typing
 
 import numpy as np
 
+from agents.solving import at_the_same_time
 from model.disclosure import Watch
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Market, Outcome, Protocol, Status
@@ -34,6 +35,9 @@ class Party(Typing):
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a message, or keep silent."""
+
+    def stop(self) -> None:
+        """End the solve in progress, from another thread."""
 
 
 @dataclass
@@ -139,7 +143,7 @@ class Engine:
         """
         if self.watch is not None:
             self.watch.begin(ledger)
-        with ThreadPoolExecutor(max(self.workers, 1)) as pool:
+        with at_the_same_time(max(self.workers, 1), self.parties.values()) as pool:
             talk = _Talk(self, protocol.operator, market, ledger, pool)
             outcome = talk.hold(protocol)
         _check_outcome(outcome)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ import numpy as np
 from agents.country import CountryAgent
 from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
+from agents.solving import at_the_same_time
 from agents.strategy import Strategy
 from model.disclosure import Watch
 from model.engine import Engine, MarketView, Tally
@@ -332,7 +332,7 @@ class NegotiationModel(mesa.Model):
         agents = list(self.countries.values())
         if self._workers <= 1:
             return {a.country: task(a) for a in agents}
-        with ThreadPoolExecutor(self._workers) as pool:
+        with at_the_same_time(self._workers, agents) as pool:
             return {a.country: r for a, r in zip(agents, pool.map(task, agents), strict=True)}
 
 

@@ -44,6 +44,9 @@ class SwitchedPlanner(ABC):
             If the solver does not reach optimality.
         """
 
+    def stop(self) -> None:
+        """End the solve in progress, from another thread; of no use afterwards."""
+
     def rewind(self) -> None:
         """Forget what was solved, so that what comes next does not depend on what came before."""
 
@@ -89,6 +92,10 @@ class HotPlanner(SwitchedPlanner):
         """Cost with these lines; see :class:`SwitchedPlanner`."""
         self._switch(lines)
         return self._solve()
+
+    def stop(self) -> None:
+        """End the solve in progress; see :class:`SwitchedPlanner`."""
+        self._hot.stop()
 
     def rewind(self) -> None:
         """Go back to the basis of autarky."""

@@ -64,6 +64,11 @@ def crosses(n: Drawn, branch: Attributes) -> bool:
     return n.country(branch["bus0"]) != n.country(branch["bus1"])
 
 
+def bus_of(part: Attributes) -> str:
+    """Bus of a component, the first of a branch."""
+    return str(part["bus" if "bus" in part else "bus0"])
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Capacity that a limit may count: of one component."""
@@ -84,7 +89,7 @@ def capacity_bounds(n: Drawn, component: str, kind: str = "") -> Iterator[Bounds
         if not part.get(f"{nominal}_extendable") or not part.get("active", True):
             continue
         abroad = "bus0" in part and crosses(n, part)
-        bus = part.get("bus", part.get("bus0"))
+        bus = bus_of(part)
         least, most = part.get(f"{nominal}_min", 0.0), part[f"{nominal}_max"]
         existing = max(part[nominal], least)
         size = part.get(f"{nominal}_set", NAN)
@@ -204,8 +209,7 @@ def with_national_limits(n: Drawn) -> Drawn:
             if "bus0" in part and crosses(n, part):
                 part["carrier"] = "abroad"
             elif part.get("carrier"):
-                bus = part.get("bus", part.get("bus0"))
-                part["carrier"] = f"{part['carrier']}_{n.country(bus)}"
+                part["carrier"] = f"{part['carrier']}_{n.country(bus_of(part))}"
     made.parts["Carrier"] = {**carriers, "abroad": {}}
     for carrier, data in carriers.items():
         for code in codes:

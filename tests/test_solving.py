@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import _thread
 import re
+import threading
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import linopy
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 import agents.hot_model as hot_model
+from agents.curve_problem import CurveProblem
 from agents.planning import PypsaProblem
-from agents.solving import QUIET_S, LifeSigns
+from agents.problem import PlanningError
+from agents.solving import QUIET_S, LifeSigns, at_the_same_time
+from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
+from protocols.registry import make_protocol
+from tests.small_worlds import teaching_world
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +144,77 @@ class TestLifeSigns:
         monkeypatch.setattr(hot_model, "LARGE", 0)
         problem.renewed().cost(np.zeros(len(problem.weights_h)))
         assert any(line.startswith("ZA interior point") and "iterations" in line for line in said)
+
+
+def slow_problem(on_call: Callable[[], None]) -> hot_model.HotModel:
+    """A dense linear programme whose solver makes a pause at every life sign."""
+    rng = np.random.default_rng(1)
+    size = 200
+    model = linopy.Model()
+    column, row = pd.RangeIndex(size, name="column"), pd.RangeIndex(size, name="row")
+    x = model.add_variables(0.0, coords=[column], name="x")
+    factor = xr.DataArray(rng.uniform(0.5, 1.0, (size, size)), coords=[row, column])
+    right = xr.DataArray(rng.uniform(500.0, 1000.0, size), coords=[row])
+    model.add_constraints((factor * x).sum("column") >= right, name="rows")
+    model.add_objective((xr.DataArray(rng.uniform(1.0, 2.0, size), coords=[column]) * x).sum())
+    hot = hot_model.HotModel(model, "highs")
+
+    def pause(event: Any) -> None:
+        on_call()
+        time.sleep(0.05)
+
+    hot._solver.solver_model.cbSimplexInterrupt.subscribe(pause)
+    hot._solver.solver_model.cbIpmInterrupt.subscribe(pause)
+    return hot
+
+
+class TestInterrupt:
+    @pytest.fixture(autouse=True, params=["simplex", "interior point"])
+    def method(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        if request.param != "simplex":
+            monkeypatch.setattr(hot_model, "LARGE", 0)
+
+    def test_ends_solves_in_other_threads_and_those_that_wait(self) -> None:
+        """Python tells the main thread only."""
+        begun = threading.Event()
+        hot = slow_problem(begun.set)
+        with pytest.raises(KeyboardInterrupt), at_the_same_time(1, [hot]) as pool:
+            running, waiting = pool.submit(hot.solve), pool.submit(hot.solve)
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+        assert waiting.cancelled()
+        assert not running.result().status.is_ok
+        assert hot._solver.solver_model.getModelStatus().name == "kInterrupt"
+
+    def test_ends_a_solve_in_the_main_thread(self) -> None:
+        asked = iter([_thread.interrupt_main])
+        hot = slow_problem(lambda: next(asked, lambda: None)())
+        with pytest.raises(KeyboardInterrupt):
+            hot.solve()
+        assert hot._solver.solver_model.getModelStatus().name == "kInterrupt"
+
+
+class TestNegotiation:
+    def test_ends_a_negotiation(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whose countries stand in for ones that would solve for ever."""
+        world = teaching_world("triangle")
+        never = threading.Event()
+        asked, stopped = iter([True]), []
+
+        def solve(self: Any, exchange_mw: np.ndarray) -> Any:
+            if next(asked, False):
+                _thread.interrupt_main()
+            assert never.wait(60), "nobody stopped it"
+            raise PlanningError("stopped")
+
+        def stop(self: Any) -> None:
+            stopped.append(self.country)
+            never.set()
+
+        monkeypatch.setattr(CurveProblem, "solve", solve)
+        monkeypatch.setattr(CurveProblem, "stop", stop)
+        protocol = make_protocol("consensus_admm")
+        model = NegotiationModel(world.problems, world.graph, world.products, protocol, workers=2)
+        with pytest.raises(KeyboardInterrupt):
+            model.plan_alone()
+        assert stopped == list(world.problems)
