@@ -101,7 +101,8 @@ def border_warnings(
             if c.back_mw.any() and not c.loses_on_the_way_back and c.marginal_cost_eur_per_mwh.any()
         ],
         "have a marginal_cost and run both ways",
-        "as in PyPSA, the way back earns what the way there costs",
+        "as in PyPSA, the way back earns what the way there costs; in a loop with another branch "
+        "of the border the country whose model they lie in earns it alone, too",
     )
     yield from _said(
         [c for c in inside if c.firm_mw.any()],

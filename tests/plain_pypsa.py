@@ -208,7 +208,7 @@ def with_national_limits(n: Drawn) -> Drawn:
         for part in made.parts.get(component, {}).values():
             if "bus0" in part and crosses(n, part):
                 part["carrier"] = "abroad"
-            elif part.get("carrier"):
+            elif part.get("carrier") and _is_counted(component, part):
                 part["carrier"] = f"{part['carrier']}_{n.country(bus_of(part))}"
     made.parts["Carrier"] = {**carriers, "abroad": {}}
     for carrier, data in carriers.items():
@@ -224,6 +224,11 @@ def with_national_limits(n: Drawn) -> Drawn:
             if own is not None:
                 made.add("GlobalConstraint", f"{name} {code}", **own)
     return made
+
+
+def _is_counted(component: str, part: Attributes) -> bool:
+    """Whether a limit may count it; PyPSA limits angles along lines of the carrier AC only."""
+    return component != "Line" or bool(part.get("s_nom_extendable"))
 
 
 def national(n: Drawn, limit: Attributes, code: str) -> Attributes | None:

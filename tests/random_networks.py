@@ -167,11 +167,13 @@ def _borders(dice: Dice, codes: list[str]) -> None:
                 n.add("Line", f"{one}>{other} {k}", bus0=a, bus1=b, **wire)
             continue
         ends = [dice.choice(side) for side in sides]
-        for k in range(dice.choice([1, 2])):
-            _crossing(dice, f"{one}>{other} {k}", *(ends if dice.yes() else ends[::-1]))
+        number = dice.choice([1, 2])
+        for k in range(number):
+            way = ends if dice.yes() else ends[::-1]
+            _crossing(dice, f"{one}>{other} {k}", *way, is_alone=number == 1)
 
 
-def _crossing(dice: Dice, name: str, one: str, other: str) -> None:
+def _crossing(dice: Dice, name: str, one: str, other: str, is_alone: bool) -> None:
     n = dice.n
     kinds = ["line", "there", "both", "lossy both", "firm", "must", "growing", "outputs"]
     # Further outputs in both countries of a border are refused.
@@ -197,7 +199,9 @@ def _crossing(dice: Dice, name: str, one: str, other: str) -> None:
     if kind in ("there", "outputs", "must"):
         made |= {"efficiency": dice.series(0.8, 1), "marginal_cost": dice.series(0, 20)}
     if kind == "both":
-        made |= {"p_min_pu": -dice.number(0, 1), "marginal_cost": dice.number(0, 2)}
+        # PyPSA pays the cost for what flows back, which in a loop a country earns alone, too.
+        made |= {"p_min_pu": -dice.number(0, 1)}
+        made |= {"marginal_cost": dice.number(0, 2)} if is_alone else {}
     if kind == "lossy both":
         made |= {"p_min_pu": -1.0, "efficiency": dice.number(0.9, 0.99)}
     if kind == "must":
