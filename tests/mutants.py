@@ -13,6 +13,7 @@ What every mutant came to is kept in ``.mutants/`` and read by ``--page``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -94,14 +95,15 @@ def sample(names: list[str], every: int) -> list[str]:
 def try_out(name: str, every: int) -> None:
     """Make and test the mutants of a room, and keep what they came to."""
     room = ROOMS[name]
-    chosen = [m for module in room.modules for m in sample(mutant_names(module), every)]
-    if not chosen:
-        raise SystemExit(f"{name}: no mutant among one in {every}; take a smaller --every")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         _copy_repository(copy)
         with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
             file.write(_settings(room))
+        with contextlib.chdir(copy):  # where mutmut finds its settings
+            chosen = [m for module in room.modules for m in sample(mutant_names(module), every)]
+        if not chosen:
+            raise SystemExit(f"{name}: no mutant among one in {every}; take a smaller --every")
         # As the tool's own command, which must be imported before it makes processes.
         command = [sys.executable, "-c", "from mutmut.__main__ import cli; cli()"]
         environment = {**os.environ, "DMAN_CEP_CACHE": str(copy / "cache")}

@@ -310,12 +310,15 @@ def solved(n: Drawn) -> pypsa.Network:
     if n.relaxed:
         for component, nominal in NOMINAL.items():
             made.c[component].static[f"{nominal}_mod"] = 0.0
-    made.optimize.create_model(
-        include_objective_constant=False, linearized_unit_commitment=n.relaxed
-    )
-    status, condition = made.optimize.solve_model(solver_name="highs", output_flag=False)
+    return solve(made, n.relaxed)
+
+
+def solve(n: pypsa.Network, relaxed: bool = False) -> pypsa.Network:
+    """Let plain PyPSA solve a network."""
+    n.optimize.create_model(include_objective_constant=False, linearized_unit_commitment=relaxed)
+    status, condition = n.optimize.solve_model(solver_name="highs", output_flag=False)
     assert status == "ok", condition
-    return made
+    return n
 
 
 def costs_eur(n: pypsa.Network) -> pd.Series:

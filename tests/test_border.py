@@ -20,7 +20,8 @@ from pypsa_earth.kirchhoff import Deliverable, deliverable
 from pypsa_earth.results import in_words
 from pypsa_earth.scenario import country_parts
 from scenarios.errors import ScenarioError
-from tests.random_networks import YEAR_H, Drawn, solve
+from tests.plain_pypsa import as_network, solve
+from tests.random_parts import YEAR_H, Drawn
 
 HOURS = 4
 
@@ -44,7 +45,7 @@ def two_countries(**links: dict[str, Any]) -> Drawn:
 def test_an_outage_closes_the_border_for_its_hour(tmp_path: Path) -> None:
     n = two_countries(cable={"p_max_pu": [1.0, 0.0, 0.5, 1.0]})
     file = tmp_path / "outage.nc"
-    n.network().export_to_netcdf(str(file))
+    as_network(n).export_to_netcdf(str(file))
     scenario = chosen_scenario(RunOptions(str(file)))
     (edge,) = scenario.interconnectors
     assert (edge.a_to_b_mw, edge.b_to_a_mw) == (100.0, 0.0)
@@ -54,21 +55,21 @@ def test_an_outage_closes_the_border_for_its_hour(tmp_path: Path) -> None:
 
 
 def test_equal_losses_are_an_interconnector_and_others_have_a_host() -> None:
-    alike = two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.95}).network()
+    alike = as_network(two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.95}))
     (border,) = borders(alike, ("AA", "BB"))
     assert border.host == "" and border.edge.loss == pytest.approx(0.05)
     (border,) = borders(
-        two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.9}).network(), ("AA", "BB")
+        as_network(two_countries(one={"efficiency": 0.95}, two={"efficiency": 0.9})), ("AA", "BB")
     )
     assert border.host == "AA" and border.edge.loss == 0.0
     assert border.edge.a_to_b_mw == pytest.approx(95 + 90)  # what arrives
     output = {"bus2": "BB heat", "efficiency2": 0.2}
-    (border,) = borders(two_countries(one=output).network(), ("AA", "BB"))
+    (border,) = borders(as_network(two_countries(one=output)), ("AA", "BB"))
     assert border.host == "BB"  # where its further output is
 
 
 def test_what_must_be_carried_is_firm_and_the_rest_is_traded() -> None:
-    n = two_countries(cable={"p_min_pu": 0.3, "efficiency": 0.9}).network()
+    n = as_network(two_countries(cable={"p_min_pu": 0.3, "efficiency": 0.9}))
     (border,) = borders(n, ("AA", "BB"))
     assert border.limit_mw["AA"] == pytest.approx(np.full(HOURS, 70.0))
     assert not border.limit_mw["BB"].any()
@@ -98,13 +99,13 @@ def test_what_must_be_carried_is_firm_and_the_rest_is_traded() -> None:
     ],
 )
 def test_refused(links: dict[str, dict[str, Any]], words: str) -> None:
-    found = [str(finding) for finding in border_errors(two_countries(**links).network(), "firm")]
+    found = [str(finding) for finding in border_errors(as_network(two_countries(**links)), "firm")]
     assert len(found) == 1 and words in found[0]
 
 
 def test_a_host_cannot_be_given_more_than_its_branches_carry(tmp_path: Path) -> None:
     file = tmp_path / "hurdle.nc"
-    two_countries(cable={"marginal_cost": 5.0}).network().export_to_netcdf(str(file))
+    as_network(two_countries(cable={"marginal_cost": 5.0})).export_to_netcdf(str(file))
 
     def changed(field: str, value: float) -> RunOptions:
         return RunOptions(str(file), overrides={f"interconnectors.AA-BB.{field}": value})
@@ -118,7 +119,7 @@ def test_a_host_cannot_be_given_more_than_its_branches_carry(tmp_path: Path) -> 
 
 def outcome(n: Drawn) -> pypsa.Network:
     """Solved, without the solver, which PyPSA does not copy."""
-    solved = solve(n.network())
+    solved = solve(as_network(n))
     solved.model.solver_model = None
     return solved
 
@@ -162,7 +163,7 @@ def test_inspect_cuts_no_number_where_there_is_no_terminal(
     n = two_countries(cable={"p_nom": 1234.56, "p_min_pu": 0.0, "marginal_cost": 1.25})
     n.add("Transformer", "no length", bus0="AA", bus1="BB", s_nom=50.0, x=0.1)
     file = tmp_path / "a file with a long name.nc"
-    n.network().export_to_netcdf(str(file))
+    as_network(n).export_to_netcdf(str(file))
     said = CliRunner().invoke(run.app, ["inspect", str(file)])
     assert said.exit_code == 0, said.output
     assert "1,234.56" in said.output and "…" not in said.output
