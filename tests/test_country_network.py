@@ -33,6 +33,21 @@ def test_short_storage_holds_more_in_typical_weeks_and_reservoirs_do_not() -> No
     np.testing.assert_allclose(factor[~reservoir], 8760 / 168 / 4)
 
 
+def test_a_full_year_in_hours_and_in_blocks_of_them() -> None:
+    scenario = chosen_scenario(RunOptions("sapp2030", countries=TWO))
+    profiles = synthesise(scenario)
+    hours, blocks = (
+        country_network(scenario, TWO[0], profiles, build_time_axis(resolution, profiles))
+        for resolution in ("1h", "12h")
+    )
+    assert (len(hours.snapshots), len(blocks.snapshots)) == (8760, 730)
+    assert (hours.snapshot_weightings == 1.0).all(axis=None)
+    assert (blocks.snapshot_weightings == 12.0).all(axis=None)
+    (load,) = hours.loads_t.p_set
+    means = hours.loads_t.p_set[load].to_numpy().reshape(-1, 12).mean(axis=1)
+    np.testing.assert_allclose(blocks.loads_t.p_set[load], means)
+
+
 def test_availability_limits_what_is_built_and_what_stands() -> None:
     changes = {"coal": 0.5, "battery": 0.6}
     overrides = {f"candidates.ZA.{c}.availability": share for c, share in changes.items()}
