@@ -30,10 +30,13 @@ SAME_WORLD = {
     "test_independent": TWO_WEEKS,
     "test_slices_add_up": TWO_WEEKS,
 }
+# Files whose tests share nothing and take long.
+SEPARATE = {"test_like_pypsa"}
 # The longest first, so that no process waits long for the last.
 LONGEST = (
     ONE_WEEK,
     FOUR_WEEKS,
+    "test_like_pypsa",
     "test_compare",
     "test_app_browser",
     "test_app_guards",
@@ -81,7 +84,7 @@ def no_waiting_for_the_disk() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest."""
     rank = {group: place for place, group in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(group_of(item.nodeid), len(rank)))
+    items.sort(key=lambda item: rank.get(group_of(item.nodeid).partition("::")[0], len(rank)))
 
 
 @pytest.hookimpl(optionalhook=True)  # known where pytest-xdist is installed
@@ -103,4 +106,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group_of(nodeid: str) -> str:
     """Name of the group of files that a test belongs to."""
     file = Path(nodeid.partition("::")[0]).stem
+    if file in SEPARATE:
+        return f"{file}::{nodeid.partition('::')[2]}"
     return SAME_WORLD.get(file, file)
