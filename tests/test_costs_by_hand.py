@@ -385,6 +385,18 @@ class TestPolicies:
         short_eur = 20 * RESERVE_SHORTFALL_EUR_PER_MW_A
         assert cost_eur(coal_and_gas(), policy) == pytest.approx(8000 + short_eur)
 
+    def test_rows_are_named_after_the_country(self) -> None:
+        n = coal_and_gas()
+        n.optimize.create_model()
+        usual = set(n.model.constraints)
+        policy = PolicyInForce(500.0, 170.0, 0.9, {"coal": 0.75})
+        policy.add_to(n, "X")
+        assert set(n.model.constraints) - usual == {
+            "X_co2_cap",
+            "X_reserve_margin",
+            "X_self_sufficiency",
+        }
+
     def test_switches(self) -> None:
         """1.5 Mt, 15 % above a peak of 1000 MW, 90 % from home; each only if it is on."""
         nothing = policy_in_force(hand_made(), "X", 1000.0)
