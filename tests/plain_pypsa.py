@@ -177,11 +177,7 @@ def _join_in_shares(made: Drawn) -> None:
         if crosses(made, wire):
             groups.setdefault(name.rpartition(" ")[0], {})[name] = wire
     for border, wires in groups.items():
-        if len({(w["bus0"], w["bus1"]) for w in wires.values()}) < 2 or not all(
-            n.startswith(border) and "s_nom_extendable" not in w for n, w in wires.items()
-        ):
-            continue
-        if len({frozenset((w["bus0"], w["bus1"])) for w in wires.values()}) < 2:
+        if len({frozenset((wire["bus0"], wire["bus1"])) for wire in wires.values()}) < 2:
             continue
         first, *rest = wires.values()
         link: Attributes = {"bus0": first["bus0"], "bus1": first["bus1"], "carrier": "DC"}
