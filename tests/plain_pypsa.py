@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pypsa
 
-from tests.random_parts import NAN, Attributes, Drawn
+from tests.drawn import NAN, Attributes, Drawn
 
 NOMINAL = {
     "Generator": "p_nom",

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.drawn import Attributes, Dice, Drawn
 from tests.plain_pypsa import capacity_bounds, grid_used, share_by_load
 from tests.random_parts import (
     YEAR_H,
-    Attributes,
-    Dice,
-    Drawn,
     growing,
     line,
     link,
@@ -170,7 +168,7 @@ def _borders(dice: Dice, codes: list[str]) -> None:
         number = dice.choice([1, 2])
         for k in range(number):
             way = ends if dice.yes() else ends[::-1]
-            _crossing(dice, f"{one}>{other} {k}", *way, is_alone=number == 1)
+            _crossing(dice, f"{one}>{other} {k}", way[0], way[1], is_alone=number == 1)
 
 
 def _crossing(dice: Dice, name: str, one: str, other: str, is_alone: bool) -> None:

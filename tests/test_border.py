@@ -20,8 +20,9 @@ from pypsa_earth.kirchhoff import Deliverable, deliverable
 from pypsa_earth.results import in_words
 from pypsa_earth.scenario import country_parts
 from scenarios.errors import ScenarioError
+from tests.drawn import Drawn
 from tests.plain_pypsa import as_network, solve
-from tests.random_parts import YEAR_H, Drawn
+from tests.random_parts import YEAR_H
 
 HOURS = 4
 

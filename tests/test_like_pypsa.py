@@ -24,6 +24,7 @@ from protocols.products import make_products
 from pypsa_earth.attributes import across, base_name, inside
 from pypsa_earth.scenario import country_parts
 from scenarios.errors import ScenarioError
+from tests.drawn import Drawn
 from tests.plain_pypsa import (
     apart,
     as_network,
@@ -34,7 +35,6 @@ from tests.plain_pypsa import (
     transport_model,
 )
 from tests.random_networks import drawn, networks
-from tests.random_parts import Drawn
 
 # Files of fifty networks each; 40 make 2 000.
 FILES = int(os.environ.get("DMAN_CEP_FILES", "2"))
