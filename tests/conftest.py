@@ -57,7 +57,7 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("patient")
     # Models are large and go with their tests: looking for what is left of them less often saves a
     # tenth of the time.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
