@@ -66,9 +66,9 @@ ROOMS = {
     ),
     "engine": Room(
         ("model/engine.py", "model/negotiation.py"),
-        ("tests/test_rogue_protocols.py", "tests/test_typed_ends.py", "tests/test_negotiation.py"),
+        ("tests/test_rogue_protocols.py", "tests/test_typed_ends.py", "tests/test_engine.py"),
         # These look at the source, in which mutants are others.
-        "every_rule_has_its_rogue or place_of_the_fault or TestRules or TestSameAgain or mesa",
+        "every_rule_has_its_rogue or place_of_the_fault",
     ),
     "limits": Room(("agents/limits.py",), ("tests/test_limits.py",)),
     "national limits": Room(("pypsa_earth/rules.py",), ("tests/test_pypsa_earth_rules.py",)),

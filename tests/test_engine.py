@@ -1,0 +1,200 @@
+"""What engine and model count, show and pass on, in markets small enough to know all numbers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.curve_problem import CurveProblem
+from model.engine import Engine, MarketView
+from model.ledger import Ledger
+from model.negotiation import NegotiationModel
+from model.world import World
+from protocols.base import Conversation, Market, Outcome, Protocol
+from protocols.messages import Award, Interest, Message, Trade
+from tests.small_worlds import teaching_world
+
+
+@pytest.fixture
+def world() -> World:
+    return teaching_world("two_countries")
+
+
+def deal(exporter: str, importer: str, mw: float, price: float = 40.0) -> Trade:
+    return Trade(exporter, importer, (exporter, importer), (mw,), price)
+
+
+class Talk(Protocol):
+    """Sends batches and keeps what comes back; awards trades at the end."""
+
+    name = "talk"
+    promises_no_loss = False
+
+    def __init__(self, *batches: list[Message], trades: tuple[Trade, ...] = ()) -> None:
+        self.batches, self.trades = batches, trades
+        self.replies: list[list[Message | None]] = []
+        self.flows: list[np.ndarray] = []
+
+    def run(self, market: Market) -> Conversation:
+        for batch in self.batches:
+            self.replies.append((yield batch))
+        for trade in self.trades:
+            yield [Message(trade.exporter, trade.importer, "award", Award(trade))]
+            self.flows.append(market.flow_mw(trade.importer, trade.exporter))
+        return Outcome(list(self.trades), settled=True)
+
+
+class Someone:
+    """A country that answers everybody and says in which thread."""
+
+    def __init__(self, country: str, work: int) -> None:
+        self.country, self.work = country, work
+        self.solves = 5
+        self.threads: list[threading.Thread] = []
+
+    def answer(self, message: Message, ledger: Any) -> Message:
+        self.threads.append(threading.current_thread())
+        self.solves += self.work
+        return Message(self.country, message.sender, "reply", Interest((self.work,)))
+
+    def stop(self) -> None:
+        raise AssertionError("nobody interrupts")
+
+
+def to(receiver: str, sender: str) -> Message:
+    return Message(sender, receiver, "ask", Interest((0,)))
+
+
+class TestEngine:
+    def hold(self, world: World, talk: Talk, workers: int) -> tuple[dict[str, Someone], Any]:
+        parties = {"A": Someone("A", 2), "B": Someone("B", 3)}
+        ledger = Ledger(world.graph, world.products)
+        market = MarketView(ledger, np.random.default_rng(0), {}, 0, 1000.0)
+        _, tally = Engine(parties, workers).run(talk, market, ledger)
+        return parties, tally
+
+    @pytest.mark.parametrize("workers", [1, 2, 3])
+    def test_everybody_answers_in_the_order_of_the_questions(
+        self, world: World, workers: int
+    ) -> None:
+        batch = [to("B", "A"), to("A", "B"), to("B", "A")]
+        talk = Talk(batch)
+        parties, tally = self.hold(world, talk, workers)
+        (replies,) = talk.replies
+        assert [(r.sender, r.receiver) for r in replies if r is not None] == [
+            ("B", "A"),
+            ("A", "B"),
+            ("B", "A"),
+        ]
+        here = {thread is threading.main_thread() for p in parties.values() for thread in p.threads}
+        assert here == {workers == 1}
+        assert tally.messages == 6
+
+    def test_the_chain_of_solves_is_that_of_who_solves_most(self, world: World) -> None:
+        """A solves 2 a question, B 3: 6 of B in the first batch, 2 of A in the second."""
+        _, tally = self.hold(world, Talk([to("B", "A"), to("A", "B"), to("B", "A")]), 2)
+        assert tally.dependent_solves == 6
+        _, tally = self.hold(world, Talk([to("B", "A"), to("B", "A")], [to("A", "B")]), 1)
+        assert tally.dependent_solves == 6 + 2
+
+    def test_what_is_awarded_is_seen_at_once_from_both_sides(self, world: World) -> None:
+        talk = Talk(trades=(deal("A", "B", 100.0), deal("A", "B", 50.0)))
+        self.hold(world, talk, 1)
+        assert [flow.tolist() for flow in talk.flows] == [[-100.0], [-150.0]]
+        talk.flows[0][:] = 7.0  # a copy
+
+
+class TestModel:
+    def model(self, world: World, talk: Talk, **options: Any) -> NegotiationModel:
+        return NegotiationModel(world.problems, world.graph, world.products, talk, **options)
+
+    def test_before_anything(self, world: World) -> None:
+        model = self.model(world, Talk())
+        assert (model.autarky_eur, model.costs_eur, model.local_solves) == ({}, {}, 0)
+        assert (model.status, model.note, model.lower_bound_eur, model.last) == (
+            "running", "", None, None,
+        )  # fmt: skip
+        assert [len(cell.agents) for cell in model.space.all_cells] == [1, 1]
+        assert [cell.is_full for cell in model.space.all_cells] == [True, True]
+
+    def test_planning_alone(self, world: World) -> None:
+        told: list[str] = []
+        model = self.model(world, Talk(), on_plan=told.append)
+        model.plan_alone()
+        assert told == ["A", "B"]
+        assert model.costs_eur == model.autarky_eur
+        assert model.costs_eur is not model.autarky_eur
+        known = {c: p.cost(np.zeros(len(p.weights_h))) for c, p in world.problems.items()}
+        assert model.autarky_eur == pytest.approx(known)
+
+    def test_solves_are_counted_from_the_beginning(self, world: World) -> None:
+        model = self.model(world, Talk())
+        before = sum(p.solves for p in world.problems.values())
+        model.plan_alone()
+        model.step()
+        solves = sum(p.solves for p in world.problems.values()) - before
+        assert model.local_solves == solves > 0
+        again = self.model(world, Talk())
+        again.restore(*model.state())
+        again.step()
+        assert again.local_solves > solves
+        assert again.local_solves == solves + sum(a.solves for a in again.countries.values())
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_countries_think_at_the_same_time_if_asked(
+        self, world: World, workers: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads = set()
+        usual = CurveProblem.solve
+
+        def solve(problem: CurveProblem, exchange_mw: np.ndarray) -> Any:
+            threads.add(threading.current_thread() is threading.main_thread())
+            return usual(problem, exchange_mw)
+
+        monkeypatch.setattr(CurveProblem, "solve", solve)
+        self.model(world, Talk(), workers=workers).plan_alone()
+        assert threads == {workers == 1}
+
+    def test_what_is_said_is_heard(self, world: World) -> None:
+        model = self.model(world, Talk([to("B", "A")]))
+        model.plan_alone()
+        model.step()
+        bands, heard = model.watch.state()
+        silent = self.model(world, Talk())
+        silent.plan_alone()
+        silent.step()
+        assert (bands, heard) != silent.watch.state()
+
+    def test_tables_of_a_step(self, world: World) -> None:
+        """400 MW at 40 EUR/MWh for 8760 h."""
+        model = self.model(world, Talk(trades=(deal("A", "B", 400.0),)))
+        model.plan_alone()
+        model.step()
+        agents = model.datacollector.get_agent_vars_dataframe()
+        paid = 400.0 * 40.0 * float(world.products.hours[0])
+        assert agents.set_index("country").payment_eur.to_dict() == pytest.approx(
+            {"A": -paid, "B": paid}
+        )
+        assert agents.set_index("country").cost_eur.to_dict() == model.costs_eur
+        assert agents.set_index("country").gain_eur.to_dict() == model.gains_eur
+        whole = model.datacollector.get_model_vars_dataframe().iloc[-1]
+        assert whole.status == "agreed"
+        assert whole.cost_eur == pytest.approx(sum(model.costs_eur.values()))
+        assert whole.gain_eur == pytest.approx(model.gain_eur)
+        assert model.gain_eur == pytest.approx(sum(model.gains_eur.values()))
+
+    def test_flows_seen_before_are_a_cycle_unless_they_save_cost(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The share of cost by which they must save is that of the solver's accuracy."""
+        model = self.model(world, Talk())
+        model.plan_alone()
+        total = sum(model.autarky_eur.values())
+        outcome = Outcome([deal("A", "B", 1.0)])
+        assert model._verdict(outcome) == "running"
+        for saved, verdict in ((1e-9, "cycling"), (1e-3, "running")):
+            model.costs_eur = {"A": total * (1 - saved), "B": 0.0}
+            assert model._verdict(Outcome([deal("A", "B", 1.0)])) == verdict
