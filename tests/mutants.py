@@ -61,7 +61,7 @@ ROOMS = {
     ),
     "slices": Room(
         ("model/independent.py", "model/reconciliation.py"),
-        ("tests/test_slices_add_up.py", "tests/test_independent.py::TestReconciliation"),
+        ("tests/test_slices_add_up.py", "tests/test_independent.py"),
         "alike",
     ),
     "engine": Room(

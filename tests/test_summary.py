@@ -17,12 +17,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.ledger import Ledger
 from model.options import RunOptions
 from model.records import RunRecords
 from model.runs import run
-from model.summary import efficiency
+from model.summary import Result, efficiency, summarise
+from protocols.messages import Trade
 from scenarios.schema import Scenario
 from tests.random_markets import random_scenario
+from tests.small_worlds import teaching_world
 
 # Sums in another order; the money and energy of most runs lie far above it.
 SAME: dict[str, Any] = {"rel": 1e-9, "abs": 1e-6}
@@ -267,3 +270,96 @@ def totals_from_tables(records: RunRecords) -> None:
     lost = ((table["out"] + table["back"]) * table["interconnector"].map(lines)).sum()
     assert energy == pytest.approx(-lost, **SAME)
     assert abs(left["balance_mw"]) <= 1e-6
+
+
+def by_hand(decomposition: str, *deals: Trade, planner_eur: float | None = None) -> dict[str, Any]:
+    """Summary of two countries, A with 30 + 0.02 q at home and B with 80 - 0.04 q."""
+    world = teaching_world("two_countries")
+    ledger = Ledger(world.graph, world.products)
+    for trade in deals:
+        ledger.book(trade)
+    (hours,) = world.products.hours
+    trades = pd.DataFrame(
+        [
+            {
+                "path": t.name,
+                "slice": world.products.slices[0],
+                "energy_mwh": 2 * t.mw[0] * hours,  # twice what is left of them
+                "price_eur_per_mwh": t.price_eur_per_mwh,
+            }
+            for t in deals
+        ],
+        columns=["path", "slice", "energy_mwh", "price_eur_per_mwh"],
+    )
+    steps = pd.DataFrame(
+        {name: [3, 4] for name in ("rounds", "messages", "numbers_disclosed", "trades")}
+        | {"local_solves": [9, 20], "dependent_solves": [5, 6]}
+    )
+    plans = [
+        {c: p.solve(share * ledger.exchange_mw(c)) for c, p in world.problems.items()}
+        for share in (0.0, 1.0)
+    ]
+    options = RunOptions("two_countries", decomposition=decomposition)  # type: ignore[arg-type]
+    return summarise(
+        options, world, Result(ledger, *plans, "agreed", "", planner_eur), steps, trades
+    )
+
+
+class TestByHand:
+    DEALS = (
+        Trade("A", "B", ("A", "B"), (300.0,), 40.0),
+        Trade("A", "B", ("A", "B"), (100.0,), 60.0),
+    )
+
+    def test_counts(self) -> None:
+        told = by_hand("coupled", *self.DEALS)
+        assert (told["steps"], told["rounds"], told["messages"]) == (2, 7, 7)
+        assert (told["numbers_disclosed"], told["trades"]) == (7, 7)
+        assert (told["local_solves"], told["dependent_solves"]) == (20, 11)
+        assert told["carried_out_share"] is None
+
+    def test_gain_and_the_planners(self) -> None:
+        """400 MW save 50 x 400 - 0.03 x 400^2 = 15 200 EUR/h."""
+        alone = by_hand("coupled")["autarky_cost_eur"]
+        (hours,) = teaching_world("two_countries").products.hours
+        gain = 15_200 * hours
+        told = by_hand("coupled", *self.DEALS, planner_eur=alone - 2 * gain)
+        assert told["gain_eur"] == pytest.approx(gain)
+        assert told["planner_gain_eur"] == pytest.approx(2 * gain)
+        assert told["efficiency"] == pytest.approx(0.5)
+        assert told["planner_cost_eur"] == alone - 2 * gain
+        assert told["lower_bound_eur"] is None
+        without = by_hand("coupled", *self.DEALS)
+        assert (without["planner_gain_eur"], without["efficiency"]) == (None, None)
+
+    def test_countries_and_lines(self) -> None:
+        """300 MW at 40 and 100 at 60 EUR/MWh are 18 000 EUR/h."""
+        told = by_hand("coupled", *self.DEALS)
+        (hours,) = teaching_world("two_countries").products.hours
+        line, a, b = told["interconnectors"]["A-B"], told["countries"]["A"], told["countries"]["B"]
+        assert line["mean_price_eur_per_mwh"] == pytest.approx(45.0)
+        assert line["a_to_b_twh"] == pytest.approx(400 * hours / 1e6)
+        assert (line["b_to_a_twh"], line["losses_twh"]) == (0.0, 0.0)
+        assert a["payment_eur"] == pytest.approx(-18_000 * hours)
+        assert b["payment_eur"] == pytest.approx(18_000 * hours)
+        assert b["net_import_twh"] == pytest.approx(400 * hours / 1e6)
+        assert a["net_import_twh"] == pytest.approx(-400 * hours / 1e6)
+        assert a["negotiated_price_eur_per_mwh"] == pytest.approx(30 + 0.02 * 400)
+        assert b["autarky_price_eur_per_mwh"] == pytest.approx(80)
+        assert told["residuals"]["worst_gain_eur"] == pytest.approx(min(told["gains_eur"].values()))
+        assert told["residuals"]["balance_mw"] == pytest.approx(0.0, abs=1e-9)
+        assert told["residuals"]["budget_eur"] == pytest.approx(0.0, abs=1e-6)
+
+    def test_nothing_traded(self) -> None:
+        told = by_hand("coupled")
+        line = told["interconnectors"]["A-B"]
+        assert line["mean_price_eur_per_mwh"] is None
+        assert (line["a_to_b_twh"], line["hours_at_limit"]) == (0.0, 0.0)
+
+    def test_reconciled(self) -> None:
+        """Half of what was agreed is carried out, and that is counted and priced."""
+        told = by_hand("independent", *self.DEALS)
+        assert told["trades"] == 2
+        assert list(told["carried_out_share"].values()) == [pytest.approx(0.5)]
+        assert told["interconnectors"]["A-B"]["mean_price_eur_per_mwh"] == pytest.approx(45.0)
+        assert by_hand("independent")["carried_out_share"] == {}
