@@ -14,7 +14,7 @@ from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.world import World
 from protocols.base import Conversation, Market, Outcome, Protocol
-from protocols.messages import Award, Interest, Message, Trade
+from protocols.messages import OPERATOR, Award, Interest, Message, Trade
 from tests.small_worlds import teaching_world
 
 
@@ -198,3 +198,50 @@ class TestModel:
         for saved, verdict in ((1e-9, "cycling"), (1e-3, "running")):
             model.costs_eur = {"A": total * (1 - saved), "B": 0.0}
             assert model._verdict(Outcome([deal("A", "B", 1.0)])) == verdict
+
+    def test_rounds_and_whether_it_goes_on(self, world: World) -> None:
+        later = Message("A", "B", "ask", Interest((0,)), round=3)
+        model = self.model(world, Talk([later]))
+        model.plan_alone()
+        model.step()
+        assert model.last is not None and model.last.tally.rounds == 4
+        assert (model.status, model.running) == ("agreed", False)
+
+    def test_the_highest_bound_is_kept(self, world: World) -> None:
+        model = self.model(world, Talk())
+        for bound, kept in ((-50.0, 950.0), (-80.0, 950.0), (-10.0, 990.0)):
+            model._note_bound(Outcome(lower_bound_eur=bound), 1000.0)
+            assert model.lower_bound_eur == kept
+        model._note_bound(Outcome(), 2000.0)
+        assert model.lower_bound_eur == 990.0
+
+    def test_a_resumed_model_knows_what_was_heard(self, world: World) -> None:
+        talk = Talk([to("B", "A")], trades=(deal("A", "B", 100.0),))
+        model = self.model(world, talk)
+        model.plan_alone()
+        model.step()
+        again = self.model(world, talk)
+        again.restore(*model.state())
+        assert again.watch.table().equals(model.watch.table())
+        assert again.state()[0].keys() == model.state()[0].keys()
+
+    def test_flows_count_as_equal_to_a_millionth_of_the_line(self, world: World) -> None:
+        """A line of 500 MW."""
+        prints = []
+        for mw in (100.0, 100.0001, 100.01):
+            model = self.model(world, Talk())
+            model.ledger.book(deal("A", "B", mw))
+            prints.append(model._fingerprint())
+        assert prints[0] == prints[1] != prints[2]
+
+
+class Asked(Talk):
+    operator = True
+
+
+def test_messages_to_the_operator_keep_nobody_from_answering(world: World) -> None:
+    batch = [Message("A", OPERATOR, "bid", Interest((0,))), to("B", "A")]
+    talk = Asked(batch)
+    TestEngine().hold(world, talk, 2)
+    ((silent, reply),) = talk.replies
+    assert silent is None and reply is not None and reply.sender == "B"
