@@ -74,7 +74,11 @@ ROOMS = {
     "national limits": Room(("pypsa_earth/rules.py",), ("tests/test_pypsa_earth_rules.py",)),
     "reader": Room(
         ("pypsa_earth/read.py", "pypsa_earth/branches.py", "pypsa_earth/split.py"),
-        ("tests/test_pypsa_earth_split.py", "tests/test_pypsa_earth_check.py"),
+        (
+            "tests/test_border.py",
+            "tests/test_pypsa_earth_split.py",
+            "tests/test_pypsa_earth_check.py",
+        ),
     ),
 }
 

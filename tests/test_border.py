@@ -16,9 +16,14 @@ from model.options import RunOptions
 from model.world import chosen_scenario, hold_limits
 from pypsa_earth.border import borders, firm_crossings, firm_import_mw
 from pypsa_earth.border_findings import border_errors
+from pypsa_earth.branches import cross_border
 from pypsa_earth.kirchhoff import Deliverable, deliverable
+from pypsa_earth.national import NationalValues
+from pypsa_earth.options import FileOptions
+from pypsa_earth.read import load_network
 from pypsa_earth.results import in_words
 from pypsa_earth.scenario import country_parts
+from pypsa_earth.split import national_rules, split
 from scenarios.errors import ScenarioError
 from tests.drawn import Drawn
 from tests.plain_pypsa import as_network, solve
@@ -170,3 +175,58 @@ def test_inspect_cuts_no_number_where_there_is_no_terminal(
     assert "1,234.56" in said.output and "…" not in said.output
     words = said.output.split()
     assert "nan" not in words and "-0" not in words
+
+
+def test_the_table_of_branches_says_what_each_is() -> None:
+    varying = {"p_max_pu": [1.0, 0.5, 0.5, 1.0], "efficiency": [0.9, 0.8, 0.9, 0.8]}
+    grows = {"p_nom_extendable": True, "capital_cost": 7.0, "length": 30.0, "carrier": "AC"}
+    n = two_countries(cable={**varying, **grows, "marginal_cost": 2.0, "p_min_pu": 0.25})
+    (row,) = cross_border(as_network(n)).to_dict("records")
+    assert row == {
+        "component": "Link",
+        "name": "cable",
+        "carrier": "AC",
+        "bus0": "AA",
+        "bus1": "BB",
+        "country0": "AA",
+        "country1": "BB",
+        "ntc_fwd_mw": 75.0,
+        "ntc_bwd_mw": 0.0,
+        "firm_mw": 25.0,
+        "length_km": 30.0,
+        "efficiency": pytest.approx(0.85),
+        "marginal_cost_eur_per_mwh": 2.0,
+        "extendable": True,
+        "capital_cost_eur_per_mw": 7.0,
+        "kind": "electric",
+    }
+
+
+def test_parts_are_named_after_their_country() -> None:
+    n = as_network(two_countries(cable={}))
+    for before, after in (("", "AA"), ("pool", "pool AA")):
+        n.name = before
+        part = split(n)["AA"]
+        assert part.name == after
+        assert part.buses.country.to_dict() == {"AA": "AA", "AA heat": "AA"}
+        assert set(part.buses.control) == {"PQ"} and "COUNTRY" not in part.buses
+        assert list(part.generators.index) == ["AA"] and not len(part.links)
+
+
+def test_every_country_has_its_own_values_beside_its_share() -> None:
+    n = as_network(two_countries(cable={}))
+    n.carriers["co2_emissions"] = 0.2
+    n.add("GlobalConstraint", "CO2", type="primary_energy", constant=100.0, sense="<=")
+    n.global_constraints["carrier_attribute"] = "co2_emissions"
+    rules = national_rules(n, FileOptions(), values={"AA": NationalValues(co2_limit_t=7.0)})
+    assert [limit.constant for limit in rules["AA"].limits] == [7.0]
+    assert [limit.constant for limit in rules["BB"].limits] == [50.0]
+    assert national_rules(n, FileOptions(), co2="none")["BB"].limits == ()
+
+
+@pytest.mark.parametrize("garbage", [b"no network", b""])
+def test_a_file_that_is_none_says_what_is_wrong_with_it(tmp_path: Path, garbage: bytes) -> None:
+    file = tmp_path / "broken.nc"
+    file.write_bytes(garbage)
+    with pytest.raises(ScenarioError, match=r"PyPSA network \([^()]*[a-z ]{8}.*\); is it comp"):
+        load_network(file)
