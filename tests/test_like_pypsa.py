@@ -86,7 +86,7 @@ def test_every_attribute_that_counts_is_drawn() -> None:
         assert sorted(counted - seen[abroad]) == []
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=True), st.data())
 def test_what_is_refused(random: Random, data: st.DataObject) -> None:
     n = drawn(random, 1, may_relax=False)
