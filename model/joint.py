@@ -79,7 +79,7 @@ def joint_network(networks: Mapping[str, pypsa.Network], graph: nx.Graph) -> pyp
 
 
 def _merged(networks: Sequence[pypsa.Network]) -> pypsa.Network:
-    """As ``n.merge`` would join them one by one, in a time that does not grow with their number."""
+    """As ``n.merge`` would join them one by one, in one go."""
     first = networks[0]
     if not all(n.snapshot_weightings.equals(first.snapshot_weightings) for n in networks):
         raise ValueError("the snapshots of two countries differ")

@@ -55,8 +55,7 @@ def pytest_configure() -> None:
     """No deadline for an example of Hypothesis: on a busy machine anything may take long."""
     hypothesis.settings.register_profile("patient", deadline=None)
     hypothesis.settings.load_profile("patient")
-    # Models are large and go with their tests: looking for what is left of them less often saves a
-    # tenth of the time.
+    # Models are large and go with their tests: look for what is left of them less often.
     gc.set_threshold(50_000, 10, 10)
 
 

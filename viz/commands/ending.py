@@ -39,8 +39,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def main(app: typer.Typer) -> NoReturn:
     """Be the process of a command: carry it out, stop it when SIGTERM says so, and exit."""
     signal.signal(signal.SIGTERM, _terminate)
-    # Models are millions of small objects that live long: looking for garbage among them less often
-    # saves a tenth of the time of a small run.
+    # Models are millions of small objects that live long: look for garbage among them less often.
     gc.set_threshold(50_000, 10, 10)
     sys.exit(app(prog_name="python run.py"))
 
