@@ -93,10 +93,9 @@ class _Bounds:
 
     def give_up_crossed(self) -> np.ndarray:
         """Variables no value of which meets all rows, by label; their bounds stay as given."""
-        size = np.maximum(np.maximum(np.abs(self.lower), np.abs(self.upper)), 1.0)
         crossed = self.lower > self.upper
-        with np.errstate(invalid="ignore"):
-            rounded = crossed & (self.lower - self.upper <= _ROUNDING * size)
+        size = np.maximum(np.minimum(np.abs(self.lower), np.abs(self.upper)), 1.0)
+        rounded = crossed & (self.lower <= self.upper + _ROUNDING * size)
         self.lower[rounded] = self.upper[rounded]
         contradicted: np.ndarray = crossed & ~rounded
         for bound, given in zip((self.lower, self.upper), self._given, strict=True):

@@ -25,16 +25,16 @@ class Stoppable(Typing):
 
 @contextmanager
 def at_the_same_time(workers: int, solving: Iterable[Stoppable]) -> Iterator[ThreadPoolExecutor]:
-    """Threads to solve in, whose solves end when the user interrupts.
+    """Threads to solve in: an error cancels what waits, the user's interrupt ends what solves, too.
 
     Python interrupts the main thread only, which would wait for all solves begun or queued.
     """
     with ThreadPoolExecutor(workers) as pool:
         try:
             yield pool
-        except KeyboardInterrupt:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            for solver in solving:
+            for solver in solving if isinstance(error, KeyboardInterrupt) else ():
                 solver.stop()
             raise
 

@@ -117,15 +117,11 @@ class LineGains:
 
         with at_the_same_time(workers, planners) as pool:
             running = {pool.submit(solve, chunk): chunk for chunk in chunks}
-            try:
-                for done in as_completed(running):
-                    gains = done.result()
-                    store_arrays(self._place(running[done]), {"gains_eur": gains})
-                    self._known.update(zip(running[done], gains.tolist(), strict=True))
-                    self.solves += len(gains)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for done in as_completed(running):
+                gains = done.result()
+                store_arrays(self._place(running[done]), {"gains_eur": gains})
+                self._known.update(zip(running[done], gains.tolist(), strict=True))
+                self.solves += len(gains)
 
     def _place(self, chunk: Sequence[int]) -> Path:
         return self._folder / f"{content_hash(list(chunk))[:16]}.npz"

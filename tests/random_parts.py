@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from tests.drawn import NAN, Attributes, Dice
 
+Kinds = dict[str, Callable[[Dice], Attributes]]
+
 YEAR_H = 8760.0
 # PyPSA's own, and one of each file's.
 LINE_TYPES = ["490-AL1/64-ST1A 380.0", "wire"]
@@ -52,6 +54,15 @@ def in_modules(dice: Dice, nominal: str, cost: float) -> Attributes:
     return {**told(dice, nominal, cost), f"{nominal}_set": NAN, f"{nominal}_mod": 50.0}
 
 
+def sizes(nominal: str, cost: float) -> Kinds:
+    """Kinds of capacity that may be extended."""
+    return {
+        "growing": lambda dice: growing(dice, nominal, cost),
+        "told": lambda dice: told(dice, nominal, cost),
+        "modules": lambda dice: in_modules(dice, nominal, cost),
+    }
+
+
 def committed(dice: Dice) -> Attributes:
     """What is on or off."""
     return {
@@ -91,10 +102,8 @@ UNREAD_OF_PLANTS: Attributes = {
 }
 UNREAD: Attributes = {**UNREAD_OF_PLANTS, "terrain_factor": 1.2}
 
-PLANTS: dict[str, Callable[[Dice], Attributes]] = {
-    "growing": lambda dice: growing(dice, "p_nom", 1e5),
-    "told": lambda dice: told(dice, "p_nom", 1e5),
-    "modules": lambda dice: in_modules(dice, "p_nom", 1e5),
+PLANTS: Kinds = {
+    **sizes("p_nom", 1e5),
     "committed": lambda dice: {**committed(dice), "carrier": "wind"},
     "ramping": ramping,
     "at most": lambda dice: {"e_sum_max": dice.number(10, 300) * YEAR_H},
@@ -138,10 +147,8 @@ def plant(dice: Dice, bus: str) -> Attributes:
     }
 
 
-UNITS: dict[str, Callable[[Dice], Attributes]] = {
-    "growing": lambda dice: growing(dice, "p_nom", 3e4),
-    "told": lambda dice: told(dice, "p_nom", 3e4),
-    "modules": lambda dice: in_modules(dice, "p_nom", 3e4),
+UNITS: Kinds = {
+    **sizes("p_nom", 3e4),
     "starts full": lambda dice: {
         "p_nom": 100.0,
         "cyclic_state_of_charge": False,
@@ -201,10 +208,8 @@ def unit(dice: Dice, bus: str) -> Attributes:
     }
 
 
-STORES: dict[str, Callable[[Dice], Attributes]] = {
-    "growing": lambda dice: growing(dice, "e_nom", 1e4),
-    "told": lambda dice: told(dice, "e_nom", 1e4),
-    "modules": lambda dice: in_modules(dice, "e_nom", 1e4),
+STORES: Kinds = {
+    **sizes("e_nom", 1e4),
     "starts full": lambda dice: {
         "e_nom": 200.0,
         "e_cyclic": False,
@@ -247,10 +252,8 @@ def store(dice: Dice, bus: str) -> Attributes:
     }
 
 
-LINKS: dict[str, Callable[[Dice], Attributes]] = {
-    "growing": lambda dice: growing(dice, "p_nom", 2e4),
-    "told": lambda dice: told(dice, "p_nom", 2e4),
-    "modules": lambda dice: in_modules(dice, "p_nom", 2e4),
+LINKS: Kinds = {
+    **sizes("p_nom", 2e4),
     "committed": committed,
     "ramping": ramping,
     "set": lambda dice: {"p_set": dice.now_and_then(0, 50)},
@@ -275,7 +278,7 @@ def link(dice: Dice, one: str, other: str) -> Attributes:
     }
 
 
-PROCESSES: dict[str, Callable[[Dice], Attributes]] = {
+PROCESSES: Kinds = {
     **{name: kind for name, kind in LINKS.items() if name not in ("lossy", "late")},
     "lossy": lambda dice: {"rate1": dice.series(0.8, 1), "marginal_cost": dice.series(0, 3)},
     "scaled": lambda dice: {"rate0": -dice.number(1, 2)},
@@ -297,15 +300,13 @@ def process(dice: Dice, one: str, other: str) -> Attributes:
     }
 
 
-WIRES: dict[str, Callable[[Dice], Attributes]] = {
-    "growing": lambda dice: growing(dice, "s_nom", 1e4),
-    "told": lambda dice: told(dice, "s_nom", 1e4),
-    "modules": lambda dice: in_modules(dice, "s_nom", 1e4),
+WIRES: Kinds = {
+    **sizes("s_nom", 1e4),
     "bounded": lambda dice: {"s_max_pu": dice.series(0.3, 1)},
     "steep": lambda dice: {"v_ang_max": dice.number(2, 10), "v_ang_min": -30.0},
     "off": lambda dice: OFF,
 }
-LINES: dict[str, Callable[[Dice], Attributes]] = {
+LINES: Kinds = {
     **WIRES,
     "typed": lambda dice: {
         "type": dice.choice(LINE_TYPES),
@@ -313,7 +314,7 @@ LINES: dict[str, Callable[[Dice], Attributes]] = {
         "s_nom": 500.0,
     },
 }
-TRANSFORMERS: dict[str, Callable[[Dice], Attributes]] = {
+TRANSFORMERS: Kinds = {
     **WIRES,
     "typed": lambda dice: {
         "type": dice.choice(TRANSFORMER_TYPES),

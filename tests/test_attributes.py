@@ -23,6 +23,7 @@ from pypsa_earth.check import check
 from pypsa_earth.numbers import bad_numbers
 from pypsa_earth.scenario import inspected, source_of
 from scenarios.schema import NetworkFile
+from tests.not_met import VALUES
 from tests.small_networks import COUNTRIES, sapp_like, written
 
 PAGE = Path(__file__).parents[1] / "docs" / "pypsa-earth.md"
@@ -63,19 +64,6 @@ def test_the_page_shows_the_tables(name: str, table: Table) -> None:
     )
     assert shown is not None
     assert shown[1] == as_markdown(table), "python -m pypsa_earth.attributes docs/pypsa-earth.md"
-
-
-VALUES = {
-    "marginal_cost_quadratic": 0.01,
-    "committable": True,
-    "maintainable": True,
-    "p_nom_mod": 50.0,
-    "s_nom_mod": 50.0,
-    "e_nom_mod": 50.0,
-    "investment_period": 2030.0,
-    "max_growth": 10.0,
-    "max_relative_growth": 0.5,
-}
 
 
 def with_everything() -> pypsa.Network:

@@ -104,7 +104,13 @@ class TestEngine:
         talk = Talk(trades=(deal("A", "B", 100.0), deal("A", "B", 50.0)))
         self.hold(world, talk, 1)
         assert [flow.tolist() for flow in talk.flows] == [[-100.0], [-150.0]]
-        talk.flows[0][:] = 7.0  # a copy
+
+    def test_what_is_shown_is_a_copy(self, world: World) -> None:
+        ledger = Ledger(world.graph, world.products)
+        ledger.book(deal("A", "B", 100.0))
+        market = MarketView(ledger, np.random.default_rng(0), {}, 0, 1000.0)
+        market.flow_mw("A", "B")[:] = 7.0
+        assert market.flow_mw("A", "B").tolist() == [100.0]
 
 
 class TestModel:
