@@ -58,14 +58,14 @@ class Someone:
     def answer(self, message: Message, ledger: Any) -> Message:
         self.threads.append(threading.current_thread())
         self.solves += self.work
-        return Message(self.country, message.sender, "reply", Interest((self.work,)))
+        return Message(self.country, message.sender, "inform", Interest((self.work,)))
 
     def stop(self) -> None:
         raise AssertionError("nobody interrupts")
 
 
 def to(receiver: str, sender: str) -> Message:
-    return Message(sender, receiver, "ask", Interest((0,)))
+    return Message(sender, receiver, "call", Interest((0,)))
 
 
 class TestEngine:
@@ -206,7 +206,7 @@ class TestModel:
             assert model._verdict(Outcome([deal("A", "B", 1.0)])) == verdict
 
     def test_rounds_and_whether_it_goes_on(self, world: World) -> None:
-        later = Message("A", "B", "ask", Interest((0,)), round=3)
+        later = Message("A", "B", "call", Interest((0,)), round=3)
         model = self.model(world, Talk([later]))
         model.plan_alone()
         model.step()
@@ -246,7 +246,7 @@ class Asked(Talk):
 
 
 def test_messages_to_the_operator_keep_nobody_from_answering(world: World) -> None:
-    batch = [Message("A", OPERATOR, "bid", Interest((0,))), to("B", "A")]
+    batch = [Message("A", OPERATOR, "propose", Interest((0,))), to("B", "A")]
     talk = Asked(batch)
     TestEngine().hold(world, talk, 2)
     ((silent, reply),) = talk.replies

@@ -186,6 +186,18 @@ class TestInterrupt:
         assert not running.result().status.is_ok
         assert hot._solver.solver_model.getModelStatus().name == "kInterrupt"
 
+    def test_an_error_lets_solves_end_and_cancels_those_that_wait(self) -> None:
+        """What they found is kept, and their problems stay of use."""
+        begun = threading.Event()
+        hot = slow_problem(begun.set)
+        with pytest.raises(PlanningError):
+            with at_the_same_time(1, [hot]) as pool:
+                running, waiting = pool.submit(hot.solve), pool.submit(hot.solve)
+                assert begun.wait(60)
+                raise PlanningError("of another country")
+        assert waiting.cancelled()
+        assert running.result().status.is_ok
+
     def test_ends_a_solve_in_the_main_thread(self) -> None:
         asked = iter([_thread.interrupt_main])
         hot = slow_problem(lambda: next(asked, lambda: None)())
