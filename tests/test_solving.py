@@ -190,11 +190,10 @@ class TestInterrupt:
         """What they found is kept, and their problems stay of use."""
         begun = threading.Event()
         hot = slow_problem(begun.set)
-        with pytest.raises(PlanningError):
-            with at_the_same_time(1, [hot]) as pool:
-                running, waiting = pool.submit(hot.solve), pool.submit(hot.solve)
-                assert begun.wait(60)
-                raise PlanningError("of another country")
+        with pytest.raises(PlanningError), at_the_same_time(1, [hot]) as pool:
+            running, waiting = pool.submit(hot.solve), pool.submit(hot.solve)
+            assert begun.wait(60)
+            raise PlanningError("of another country")
         assert waiting.cancelled()
         assert running.result().status.is_ok
 
