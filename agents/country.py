@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from protocols.plugins import PluginError
 from protocols.products import Products
 from protocols.public import PublicLedger
 
+T = TypeVar("T")
 # Money that went through a price and back is off by rounding, a share of itself.
 ROUNDING = 1e-12
 
@@ -62,16 +65,18 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         self._products = products
         self._strategy = strategy or Truthful()
         self._valuation = Valuation(problem, products)
-        reported = self._reported(problem)
+        reported = self._asked(self._strategy.report, problem)
         # Truth told is truth known: one valuation, so that plans are remembered once.
         self._told = self._valuation if reported is problem else Valuation(reported, products)
+        self._quoted = self._asked(self._strategy.quotes, self._told)
         # A resumed run makes its strategies again; what that takes is not counted twice.
         self._solves_before = problem.solves
         self._desk: Desk | None = None
 
-    def _reported(self, problem: PlanningProblem) -> PlanningProblem:
+    def _asked(self, what: Callable[[T], T], true: T) -> T:
+        """What the strategy makes of the truth."""
         try:
-            return self._strategy.report(problem)
+            return what(true)
         except PlanningError:
             raise
         except Exception as error:
@@ -113,7 +118,8 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         more: tuple[Answerer, ...] = ()
         if protocol.valuation == "perturbation":
             more = (self._perturb(protocol.step_share, ledger),)
-        self._desk = Desk(self.country, self._told, self._strategy, more)
+        strategy = self._strategy.in_step(self.model.steps - 1)
+        self._desk = Desk(self.country, self._quoted, strategy, more)
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a message, or keep silent."""
@@ -127,8 +133,8 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
 
     @property
     def tells_the_truth(self) -> bool:
-        """Whether its answers come from its true cost."""
-        return self._told is self._valuation
+        """Whether its answers come from its true cost, unaltered."""
+        return self._quoted is self._valuation and not self._strategy.answers_itself
 
     @property
     def solves(self) -> int:
@@ -155,7 +161,7 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         # The prototype perturbs demand by a share of itself; the same share is the quota.
         step_mw = step_share * self._products.average(self._problem.demand_mw)
         exchange = ledger.exchange_mw(self.country)
-        self.marginal_costs = self._told.marginal_costs(exchange, step_mw)
+        self.marginal_costs = self._quoted.marginal_costs(exchange, step_mw)
         quota_mwh = step_mw * self._products.hours
         # Clipped at zero as the prototype does: must-run exports do not show.
         return PrototypeSide(

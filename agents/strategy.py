@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from abc import ABC
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from agents.problem import Plan, PlanningProblem, Terms
 from agents.tactics import MiCRO, TacticSource
+from agents.valuation import Valuation
 from protocols.messages import Message
 from protocols.parameters import known_parameters, read_parameters
 from protocols.plugins import Family, PluginError
@@ -24,11 +26,38 @@ from protocols.public import PublicLedger
 Answer = Callable[[Message], Message | None]
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Values of a strategy's parameter with which a search for the best lie begins.
+
+    Attributes
+    ----------
+    first : tuple of float
+        Increasing; zero is the truth and not among them.
+    whole : bool
+        Whether only whole numbers count.
+    below : float
+        Values must be less.
+    """
+
+    first: tuple[float, ...]
+    whole: bool = False
+    below: float = math.inf
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All values that a strategy's parameter can take."""
+
+    names: tuple[str, ...]
+
+
 class Strategy(ABC):
     """What a country makes of the truth; the base class is the truth itself.
 
-    Subclasses override :meth:`report`, or :meth:`answer` to take every message into their own
-    hands. Parameters are numbers, given after a colon: ``markup:0.1``.
+    Subclasses override :meth:`report`; :meth:`quotes` for what is said of prices and amounts; or
+    :meth:`answer` to take every message into their own hands. Parameters are numbers, given after
+    a colon: ``markup:0.1``.
 
     Attributes
     ----------
@@ -38,9 +67,12 @@ class Strategy(ABC):
         What it offers and accepts where offers alternate.
     discount : float
         What a gain is worth a turn later, where the protocol discounts.
+    tries : Numbers or Choices, optional
+        How its parameter is searched for the lie that pays most; None leaves the strategy out.
     """
 
     name: ClassVar[str]
+    tries: ClassVar[Numbers | Choices | None] = None
     tactic: TacticSource = MiCRO()
     discount: float = 0.9
 
@@ -73,10 +105,24 @@ class Strategy(ABC):
         """Return the problem that answers are made from."""
         return problem
 
+    def quotes(self, valuation: Valuation) -> Valuation:
+        """Return the valuation that prices, wishes and curves are made from; limits are not."""
+        return valuation
+
+    def in_step(self, step: int) -> Strategy:
+        """Strategy that answers in a step of the negotiation, counted from 0."""
+        del step
+        return self
+
     def answer(self, message: Message, ledger: PublicLedger, usual: Answer) -> Message | None:
         """Reply to a message; ``usual`` is the answer from the reported problem."""
         del ledger
         return usual(message)
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether it takes messages into its own hands, so that they need not be the truth."""
+        return type(self).answer is not Strategy.answer
 
 
 def _number(strategy: str, text: str) -> float:
@@ -106,6 +152,7 @@ class MarkUp(Strategy):
     """
 
     name = "markup"
+    tries = Numbers((0.05, 0.15))
 
     def __init__(self, share: float = 0.1) -> None:
         if not 0 <= share < math.inf:
@@ -130,6 +177,7 @@ class Withholding(Strategy):
     """
 
     name = "withholding"
+    tries = Numbers((0.1, 0.3), below=1.0)
 
     def __init__(self, share: float = 0.1) -> None:
         if not 0 <= share < 1:
@@ -214,13 +262,13 @@ class _MarkedUp(_Reported):
             Terms(
                 import_price=terms.import_price + sign_in * self._product_charge,
                 export_price=terms.export_price + sign_out * self._product_charge,
-                import_limit_mw=_first(terms.import_limit_mw, most_in),
-                export_limit_mw=_first(terms.export_limit_mw, most_out),
+                import_limit_mw=first_blocks(terms.import_limit_mw, most_in),
+                export_limit_mw=first_blocks(terms.export_limit_mw, most_out),
             ),
         )
 
 
-def _first(limit_mw: np.ndarray, most_mw: np.ndarray) -> np.ndarray:
+def first_blocks(limit_mw: np.ndarray, most_mw: np.ndarray) -> np.ndarray:
     """Blocks of a ladder as far as they fit into a total."""
     return np.diff(
         np.minimum(np.cumsum(np.atleast_2d(limit_mw), axis=0), most_mw), axis=0, prepend=0
