@@ -232,6 +232,11 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "efficiency": ("1", "gain as a share of the planner's gain; null without planner"),
     "gains_eur": ("", "gain of each country"),
     "gains_eur.*": ("EUR/a", "autarky cost less negotiated cost less payment"),
+    "operator_payment_eur": (
+        "EUR/a",
+        "paid by the operator's account: the deficit of a settlement that does not balance, which "
+        "no country covers; zero under all others",
+    ),
     "countries": ("", "outcome of each country, by code"),
     "countries.*.name": ("-", "name of the country"),
     "countries.*.demand_twh": ("TWh/a", "demand"),
@@ -272,7 +277,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "wall_s": ("s", "wall time of the run"),
     "residuals": ("", "largest deviations from the rules"),
     "residuals.balance_mw": ("MW", "largest imbalance of a snapshot"),
-    "residuals.budget_eur": ("EUR", "sum of all payments"),
+    "residuals.budget_eur": ("EUR", "sum of all payments, the operator's account included"),
     "residuals.worst_gain_eur": ("EUR/a", "least gain of a country; negative loses"),
 }
 

@@ -20,7 +20,7 @@ from model.graph import (
     sent_mw,
 )
 from protocols.landing import is_neutral, port_count, port_of
-from protocols.messages import Trade
+from protocols.messages import OPERATOR, Trade
 from protocols.products import Products
 
 # Flows may exceed a limit by rounding only, MW.
@@ -76,6 +76,8 @@ class Ledger:
         }
         self.trades: list[Trade] = []
         self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
+        # What the market operator's account has paid; no country stands behind it.
+        self.operator_eur = 0.0
         # Exchange of each country and the flows it was added up from; booked flows are new arrays.
         self._exchange_mw: dict[str, tuple[list[np.ndarray], np.ndarray]] = {}
 
@@ -232,6 +234,12 @@ class Ledger:
     def transfer(self, amounts_eur: Mapping[str, float]) -> None:
         """Enter side payments, EUR paid by each country; they must sum to zero.
 
+        Parameters
+        ----------
+        amounts_eur : mapping of str to float
+            By country; what the market operator's account pays under
+            :data:`protocols.messages.OPERATOR`.
+
         Raises
         ------
         RuleBroken
@@ -241,13 +249,16 @@ class Ledger:
         total = sum(amounts_eur.values())
         if not abs(total) <= 1e-6 * _scale(amounts_eur.values()):
             raise RuleBroken(f"budget: transfers sum to {total:.6g} EUR")
-        for country, amount in amounts_eur.items():
-            self.payments_eur[country] += amount
+        for party, amount in amounts_eur.items():
+            if party == OPERATOR:
+                self.operator_eur += amount
+            else:
+                self.payments_eur[party] += amount
 
     def check_budget(self) -> None:
-        """Payments sum to zero."""
-        _check_finite(self.payments_eur, "budget: the payments")
-        total = sum(self.payments_eur.values())
+        """Payments sum to zero, the operator's account included."""
+        _check_finite({**self.payments_eur, OPERATOR: self.operator_eur}, "budget: the payments")
+        total = sum(self.payments_eur.values()) + self.operator_eur
         if not abs(total) <= 1e-9 * _scale(self.payments_eur.values()):
             raise RuleBroken(f"budget: payments sum to {total:.6g} EUR")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from agents.strategy import Strategy, make_strategy
+from agents.strategy import Strategy, Truthful, make_strategy
 from model.graph import interconnection_graph
 from model.options import RunOptions
 from model.settlement import make_settlement
@@ -13,6 +14,32 @@ from protocols.landing import port_count
 from protocols.registry import make_protocol, protocol_class
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.schema import Scenario
+
+# Stands for the protocol where the settlement is a direct mechanism and none is held.
+DIRECT = "direct"
+
+
+def as_carried_out(options: RunOptions) -> RunOptions:
+    """The options of a run as they are carried out.
+
+    A settlement that is a direct mechanism holds no negotiation: it plans every snapshot of the
+    year at once, whatever protocol, products and decomposition were asked for.
+
+    Raises
+    ------
+    PluginError
+        If there is no such settlement.
+    """
+    if not make_settlement(options.settlement).direct:
+        return options
+    return replace(
+        options,
+        protocol=DIRECT,
+        mode=Protocol.mode,
+        protocol_settings={},
+        products="hourly",
+        decomposition="coupled",
+    )
 
 
 def chosen_protocol(options: RunOptions) -> Protocol:
@@ -60,21 +87,36 @@ def check_rules(options: RunOptions, scenario: Scenario) -> None:
     Raises
     ------
     ScenarioError
-        If a country has more ports than the protocol knows, or the settlement values coalitions of
-        the countries of a network file.
+        If a country has more ports than the protocol knows, the settlement values coalitions of
+        the countries of a network file, or a strategy is to answer a direct mechanism.
     PluginError
         If there is no such protocol, mode or settlement.
     """
+    settlement = make_settlement(options.settlement)
     graph = interconnection_graph(scenario)
     several = [c for c in scenario.codes if port_count(graph, c) > 1]
-    if several and not protocol_class(options.protocol, options.mode).several_ports:
+    if settlement.direct:
+        _check_direct(options, scenario)
+    elif several and not protocol_class(options.protocol, options.mode).several_ports:
         raise ScenarioError(
             f"--protocol {options.protocol} is not made for countries whose interconnectors land "
             f"at several places ({', '.join(several)}); choose bilateral_bids or consensus_admm"
         )
-    settlement = make_settlement(options.settlement)
     if scenario.settings.kind == "network" and settlement.values_coalitions:
         raise ScenarioError(
             f"--settlement {options.settlement} values coalitions, which is not made for "
             "network files; choose another"
+        )
+
+
+def _check_direct(options: RunOptions, scenario: Scenario) -> None:
+    """Refuse strategies where problems are handed over as they are and nobody answers."""
+    given = {**scenario.settings.strategies, **options.strategies}
+    playing = [
+        f"{c}={how}" for c, how in given.items() if not isinstance(make_strategy(how), Truthful)
+    ]
+    if playing:
+        raise ScenarioError(
+            f"--settlement {options.settlement} takes every country's planning problem as it is, "
+            f"so that no strategy can answer; leave out --strategy {playing[0]}"
         )

@@ -27,8 +27,15 @@ from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
 from model.overheard import overheard
+from model.planned_trades import handed_over, planned_trades
 from model.planner import planner
-from model.players import check_rules, chosen_protocol, chosen_strategies
+from model.players import (
+    DIRECT,
+    as_carried_out,
+    check_rules,
+    chosen_protocol,
+    chosen_strategies,
+)
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.room import too_large
@@ -37,6 +44,7 @@ from model.settlement import Settled, settle_or_say
 from model.stepping import take_steps
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario
+from protocols.base import Protocol
 from pypsa_earth.results import in_words, write_results
 from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry
@@ -67,8 +75,10 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
         Whatever ends a run before its first step is done leaves no folder.
     """
     with overheard() as said:
+        options = as_carried_out(options)
         scenario = chosen_scenario(options)
-        chosen_protocol(options)
+        if options.protocol != DIRECT:
+            chosen_protocol(options)
         chosen_strategies(options, scenario)
         check_rules(options, scenario)
         records = RunRecords.create(options, scenario)
@@ -205,7 +215,7 @@ class _Run:
             world.problems,
             world.graph,
             world.products,
-            chosen_protocol(self.options),
+            self._protocol(world),
             seed=world.scenario.settings.seed,
             workers=self.options.workers,
             on_batch=_progress(self.reporter),
@@ -219,8 +229,18 @@ class _Run:
         with self._timed("negotiation"):
             status, note = take_steps(model, self.options.max_steps, self._record, self.reporter)
         self._lower_bound_eur = model.lower_bound_eur
-        self._disclosure = model.watch.table()
+        direct = self.options.protocol == DIRECT
+        self._disclosure = handed_over(world.countries) if direct else model.watch.table()
         return model.ledger, status, note
+
+    def _protocol(self, world: World) -> Protocol:
+        """The chosen protocol, or what stands in for one under a direct mechanism."""
+        if self.options.protocol != DIRECT:
+            return chosen_protocol(self.options)
+        self.reporter.phase("planning for all countries")
+        with self._timed("planner"):
+            limit_s = self.options.planner_time_limit_s
+            return planned_trades(world, limit_s, self.reporter.solving)
 
     def _start(self, model: NegotiationModel) -> None:
         found = self.records.last_checkpoint()
@@ -249,6 +269,11 @@ class _Run:
             unsettled = settle_or_say(self.options.settlement, case)
         if unsettled:
             status, note = "failed", "; ".join(filter(None, [note, unsettled]))
+        if ledger.operator_eur:
+            self._notes.append(
+                f"settlement {self.options.settlement} does not balance: the operator's account "
+                f"pays {ledger.operator_eur:,.0f} EUR/a, and who fills it is not said"
+            )
         result = Result(
             ledger,
             plans["autarky"],

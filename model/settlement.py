@@ -18,6 +18,7 @@ from model.ending import end_of
 from model.graph import read_only
 from model.ledger import Ledger, RuleBroken
 from protocols.landing import port_of
+from protocols.messages import OPERATOR
 from protocols.plugins import Family, PluginError
 
 if TYPE_CHECKING:
@@ -59,16 +60,24 @@ class Settlement(ABC):
     discloses : str
         What countries must tell the settlement office, beyond what the protocol made public.
     values_coalitions : bool
-        Whether it needs the value of every coalition.
+        Whether it needs the value of coalitions.
+    direct : bool
+        Whether it is a direct mechanism: no negotiation is held, the operator is handed every
+        planning problem and carries out the planner's optimum, which the rule then pays for.
+    balanced : bool
+        Whether payments sum to zero. Where they do not, the market operator's account pays the
+        rest, or is paid it.
     """
 
     name: ClassVar[str]
     discloses: ClassVar[str]
     values_coalitions: ClassVar[bool] = False
+    direct: ClassVar[bool] = False
+    balanced: ClassVar[bool] = True
 
     @abstractmethod
     def payments_eur(self, case: Settled) -> dict[str, float]:
-        """Net payment of each country, EUR/a, positive pays; the sum is zero."""
+        """Net payment of each country, EUR/a, positive pays; the sum is zero if balanced."""
 
 
 class PayAsAgreed(Settlement):
@@ -157,9 +166,9 @@ def settle(rule: Settlement, case: Settled) -> None:
     Raises
     ------
     RuleBroken
-        If the rule leaves out a country or names another one, or its payments are no numbers or do
-        not sum to zero; the ledger is then unchanged. What goes wrong within the rule passes
-        through as it is.
+        If the rule leaves out a country or names another one, or its payments are no numbers, or do
+        not sum to zero although it is balanced; the ledger is then unchanged. What goes wrong
+        within the rule passes through as it is.
     """
     world = replace(case.world, graph=read_only(case.world.graph))
     due = rule.payments_eur(replace(case, world=world, ledger=case.ledger.apart()))
@@ -167,7 +176,10 @@ def settle(rule: Settlement, case: Settled) -> None:
     odd = sorted(set(due) ^ set(paid))
     if odd:
         raise RuleBroken(f"budget: a settlement is due of every country and no other: {odd[0]}")
-    case.ledger.transfer({country: due[country] - paid[country] for country in paid})
+    change = {country: due[country] - paid[country] for country in paid}
+    if not rule.balanced:
+        change[OPERATOR] = -sum(change.values())
+    case.ledger.transfer(change)
 
 
 def settle_or_say(name: str, case: Settled) -> str:

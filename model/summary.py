@@ -103,6 +103,7 @@ def summarise(
         "planner_gain_eur": best,
         "efficiency": efficiency(autarky - negotiated, best, autarky),
         "gains_eur": result.gains_eur,
+        "operator_payment_eur": result.ledger.operator_eur,
         "countries": {c: _country(world, result, c) for c in world.countries},
         "interconnectors": _interconnectors(world, result.ledger, carried_out),
         "steps": len(steps),
@@ -219,6 +220,6 @@ def _residuals(world: World, result: Result) -> dict[str, float]:
         total = total + data["loss"] * np.abs(ledger.flow_mw(a, b))
     return {
         "balance_mw": float(np.abs(total).max()),
-        "budget_eur": float(sum(ledger.payments_eur.values())),
+        "budget_eur": float(sum(ledger.payments_eur.values()) + ledger.operator_eur),
         "worst_gain_eur": min(result.gains_eur.values()),
     }

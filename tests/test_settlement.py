@@ -48,8 +48,11 @@ def gains(rule: Settlement, case: Settled) -> dict[str, float]:
 @pytest.mark.parametrize("name", SETTLEMENTS.names())
 @pytest.mark.parametrize("place", ["two_countries_limited", "wheeling", "triangle"])
 def test_payments_sum_to_zero(name: str, place: str) -> None:
-    paid = SETTLEMENTS.load(name)().payments_eur(optimum(place))
+    rule, case = SETTLEMENTS.load(name)(), optimum(place)
+    settle(rule, case)
+    paid = {**case.ledger.payments_eur, "operator": case.ledger.operator_eur}
     assert sum(paid.values()) == pytest.approx(0.0, abs=1e-9 * max(map(abs, paid.values())) + 1e-9)
+    assert rule.balanced == (case.ledger.operator_eur == 0.0)
 
 
 def test_nodal_price_on_two_linear_countries() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from viz.console import STATUS_MEANING
 from viz.numbers import energy_unit, money_unit, number
 from viz.run_view import RunView
+from viz.summary_tables import OPERATORS_ACCOUNT
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, total: bool = False) -> str:
@@ -101,6 +102,12 @@ def country_rows(view: RunView) -> str:
     sums = {key: sum(r[key] or 0.0 for r in rows) for key in ("autarky_cost_eur", "gain_eur")}
     sums |= {key: sum(r[key] or 0.0 for r in rows) for key in ("negotiated_cost_eur", "demand_twh")}
     sums["payment_eur"] = sum(r["payment_eur"] or 0.0 for r in rows)
+    account_eur = view.summary.get("operator_payment_eur") or 0.0
+    if account_eur:
+        sums["payment_eur"] += account_eur
+        sums["gain_eur"] -= account_eur
+        own = [gain.text(account_eur), gain.text(-account_eur)]
+        listed.append([OPERATORS_ACCOUNT, "", "", "", *own, "", "", ""])
     total = [
         "all",
         energy.text(sums["demand_twh"]),

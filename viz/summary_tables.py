@@ -14,6 +14,8 @@ from rich.table import Table
 from viz.numbers import energy_unit, money_unit, number
 
 Row = Mapping[str, Any]
+# Row of who pays what a settlement that does not balance leaves open.
+OPERATORS_ACCOUNT = "operator's account"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
     total = _total(
         rows, "demand_twh", "autarky_cost_eur", "negotiated_cost_eur", "payment_eur", "gain_eur"
     )
+    account_eur = summary.get("operator_payment_eur") or 0.0
+    total["payment_eur"] += account_eur
+    total["gain_eur"] -= account_eur
     costs = money_unit(r["autarky_cost_eur"] for r in rows)
     gains = money_unit([v for r in rows for v in (r["gain_eur"], r["payment_eur"])])
     energy = energy_unit(r["demand_twh"] for r in rows)
@@ -70,6 +75,11 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
         ),
     ]
     names = [f"{code}  {row.get('name') or ''}".rstrip() for code, row in countries.items()]
+    if account_eur:
+        names.append(OPERATORS_ACCOUNT)
+        for column in columns:
+            own = {"payments": account_eur, "gain": -account_eur}.get(column.header)
+            column.texts.insert(-1, "" if own is None else gains.text(own))
     table = _fit("Countries", "country", [*names, "all"], columns, console)
     table.caption = (
         "payments: net paid for trade, received where negative\n"

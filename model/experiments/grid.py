@@ -26,6 +26,7 @@ from model.experiments.spec import (
 )
 from model.files import content_hash
 from model.options import RunOptions
+from model.settlement import make_settlement
 from model.world import chosen_scenario
 from protocols.plugins import PluginError
 from pypsa_earth.names import is_network_file
@@ -234,6 +235,9 @@ class Grid:
             for i, value in enumerate(getattr(e, name)):
                 with _blame(name, i):
                     check_options(self._first(**{name.replace("settlements", "settlement"): value}))
+        for i, value in enumerate(e.settlements):
+            with _blame("settlements", i):
+                _check_settlement(value)
         if e.gains:
             with _blame("gains"):
                 self._check_gains()
@@ -284,6 +288,15 @@ class Grid:
 
     def _load(self, **more: Any) -> Scenario:
         return chosen_scenario(replace(self._plain, **more))
+
+
+def _check_settlement(name: str) -> None:
+    """Refuse a settlement under which nothing is negotiated that could be compared."""
+    if make_settlement(name).direct:
+        raise ScenarioError(
+            f"{name} is a direct mechanism, under which no protocol is held and every strategy is "
+            f"the truth; run it by itself with --settlement {name}"
+        )
 
 
 def _levels(axes: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
