@@ -177,21 +177,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("built_mw", "float", "MW", "built part of the capacity"),
         Column("generation_twh", "float", "TWh/a", "energy delivered to the country's grid"),
     ),
-    "disclosure": (
-        Column("observer", "str", "-", "who heard it: country code or `operator`"),
-        Column("victim", "str", "-", "code of the country that said it"),
-        Column("messages", "int", "-", "messages of the victim that the observer heard"),
-        Column("numbers", "int", "-", "private numbers in them"),
-        Column(
-            "share",
-            "float",
-            "1",
-            "share of the victim's cost function that they pin down; null if not measurable",
-            nullable=True,
-        ),
-    ),
 }
-FINAL_TABLES = ("flows", "prices", "capacities", "disclosure")
+FINAL_TABLES = ("flows", "prices", "capacities")
 STEP_TABLES = tuple(name for name in TABLES if name not in FINAL_TABLES)
 
 # How the planner stands when the outcome is written and the planner has not answered yet.
@@ -246,10 +233,6 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "countries.*.gain_eur": ("EUR/a", "autarky cost less negotiated cost less payment"),
     "countries.*.autarky_price_eur_per_mwh": ("EUR/MWh", "mean marginal price without exchange"),
     "countries.*.negotiated_price_eur_per_mwh": ("EUR/MWh", "mean marginal price with its trades"),
-    "countries.*.disclosed_share": (
-        "1",
-        "largest share of its cost function that one observer knows; null if not measured",
-    ),
     "countries.*.net_import_twh": ("TWh/a", "net import as received; negative exports"),
     "interconnectors": ("", "outcome of each interconnector, by name"),
     "interconnectors.*.a_to_b_twh": ("TWh/a", "sent by the alphabetically first country"),

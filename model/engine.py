@@ -19,10 +19,9 @@ from typing import Protocol as Typing
 import numpy as np
 
 from agents.solving import at_the_same_time
-from model.disclosure import Watch
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Market, Outcome, Protocol, Status
-from protocols.messages import CLOCK, OPERATOR, Award, Body, Message, Trade
+from protocols.messages import CLOCK, OPERATOR, Award, Message, Trade
 from protocols.public import PublicLedger
 
 
@@ -56,16 +55,15 @@ class Tally:
     log: list[Message] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set, repr=False)
 
-    def add(self, message: Message) -> bool:
+    def add(self, message: Message) -> None:
         """Count and keep a message; one that is carried on is the same message, and not new."""
         if id(message) in self._seen:
-            return False
+            return
         self._seen.add(id(message))
         self.messages += message.hops
         self.numbers_disclosed += len(message.body.private_numbers())
         self.rounds = max(self.rounds, message.round + 1)
         self.log.append(message)
-        return True
 
 
 class MarketView(Market):
@@ -116,8 +114,6 @@ class Engine:
         each country answers its own messages in order.
     on_batch : callable, optional
         Called after every batch with the tally, for progress bars.
-    watch : Watch, optional
-        Hears every message once.
     """
 
     def __init__(
@@ -125,12 +121,10 @@ class Engine:
         parties: Mapping[str, Party],
         workers: int = 1,
         on_batch: Callable[[Tally], None] | None = None,
-        watch: Watch | None = None,
     ) -> None:
         self.parties = parties
         self.workers = workers
         self.on_batch = on_batch
-        self.watch = watch
 
     def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
         """Hold one negotiation; awarded trades are booked into ``ledger``.
@@ -141,8 +135,6 @@ class Engine:
             If the protocol breaks a rule of the market. What goes wrong within a protocol or a
             country's strategy passes through as it is.
         """
-        if self.watch is not None:
-            self.watch.begin(ledger)
         with at_the_same_time(max(self.workers, 1), self.parties.values()) as pool:
             talk = _Talk(self, protocol.operator, market, ledger, pool)
             outcome = talk.hold(protocol)
@@ -202,7 +194,7 @@ class _Talk:
         parties = self._engine.parties
         for message in batch:
             self._check_channel(message)
-            self._take_in(message, None)
+            self.tally.add(message)
         self._book_awards(batch)
         before = {c: party.solves for c, party in parties.items()}
         replies = self._ask(batch)
@@ -216,12 +208,8 @@ class _Talk:
                     raise RuleBroken(
                         f"channel: {question.receiver} answered in the name of {reply.sender}"
                     )
-                self._take_in(reply, question.body)
+                self.tally.add(reply)
         return replies
-
-    def _take_in(self, message: Message, question: Body | None) -> None:
-        if self.tally.add(message) and self._engine.watch is not None:
-            self._engine.watch.hear(message, question, self._shown)
 
     def _book_awards(self, batch: list[Message]) -> None:
         """Book what is awarded, each trade once, however often and to whomever it is told."""

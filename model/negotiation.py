@@ -16,7 +16,6 @@ from agents.mesa_import import mesa
 from agents.problem import Plan, PlanningProblem
 from agents.solving import at_the_same_time
 from agents.strategy import Strategy
-from model.disclosure import Watch
 from model.engine import Engine, MarketView, Tally
 from model.graph import largest_mw
 from model.ledger import Ledger, RuleBroken
@@ -139,8 +138,7 @@ class NegotiationModel(mesa.Model):
             )
             for country, problem in problems.items()
         }
-        self.watch = Watch(graph, products, price_cap_eur_per_mwh)
-        self._engine = Engine(self.countries, workers, on_batch, self.watch)
+        self._engine = Engine(self.countries, workers, on_batch)
         self.autarky_eur: dict[str, float] = {}
         self.costs_eur: dict[str, float] = {}
         self.last: StepRecord | None = None
@@ -232,10 +230,7 @@ class NegotiationModel(mesa.Model):
         for country, agent in self.countries.items():
             for key, value in agent.state().items():
                 arrays[f"solver/{country}/{key}"] = value
-        bands, heard = self.watch.state()
-        arrays.update({f"band/{name}": band for name, band in bands.items()})
         plain = {
-            "heard": heard,
             "steps": self.steps,
             "status": self.status,
             "note": self.note,
@@ -260,8 +255,6 @@ class NegotiationModel(mesa.Model):
         self.status, self.note = str(plain["status"]), str(plain["note"])
         self._visited = dict(plain["visited"])
         self.lower_bound_eur = plain["lower_bound_eur"]
-        bands = {k.removeprefix("band/"): v for k, v in arrays.items() if k.startswith("band/")}
-        self.watch.restore(bands, plain["heard"])
         for country, agent in self.countries.items():
             prefix = f"solver/{country}/"
             solver = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import pandas as pd
 
 from agents.problem import Plan
 from model.planner import planner
 from model.world import World
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.landing import port_of
-from protocols.messages import OPERATOR, Trade
+from protocols.messages import Trade
 from protocols.pool_settlement import awards
 
 
@@ -79,19 +78,6 @@ def planned_trades(
                 price = _mean_price(world, plans, way, sent)
                 trades.append(Trade(*way, way, tuple(sent.tolist()), price))
     return PlannedTrades(trades)
-
-
-def handed_over(countries: Iterable[str]) -> pd.DataFrame:
-    """Table ``disclosure`` of a direct mechanism: the operator knows every cost function.
-
-    Nothing was said in messages, so that these are counted as none; the problems were handed over.
-    """
-    return pd.DataFrame(
-        [
-            {"observer": OPERATOR, "victim": c, "messages": 0, "numbers": 0, "share": 1.0}
-            for c in countries
-        ]
-    )
 
 
 def _mean_price(

@@ -27,7 +27,7 @@ from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.outcome import outcome_network
 from model.overheard import overheard
-from model.planned_trades import handed_over, planned_trades
+from model.planned_trades import planned_trades
 from model.planner import planner
 from model.players import (
     DIRECT,
@@ -181,7 +181,6 @@ class _Run:
         self.timings_s: dict[str, float] = dict(records.timings())
         self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
-        self._disclosure = pd.DataFrame()
 
     def carry_out(self) -> dict[str, Any]:
         try:
@@ -229,8 +228,6 @@ class _Run:
         with self._timed("negotiation"):
             status, note = take_steps(model, self.options.max_steps, self._record, self.reporter)
         self._lower_bound_eur = model.lower_bound_eur
-        direct = self.options.protocol == DIRECT
-        self._disclosure = handed_over(world.countries) if direct else model.watch.table()
         return model.ledger, status, note
 
     def _protocol(self, world: World) -> Protocol:
@@ -281,7 +278,6 @@ class _Run:
             status,
             "; ".join(filter(None, [note, *self._notes])),
             lower_bound_eur=self._lower_bound_eur,
-            disclosure=self._disclosure,
         )
         if self.options.planner:
             self._write_summary(world, replace(result, planner=PENDING, note=_with(result, _LATER)))
@@ -335,7 +331,7 @@ class _Run:
             name: pd.concat([t[name] for t in both if name in t], ignore_index=True)
             for name in both[1]
         }
-        self.records.write_final({**final, "disclosure": self._disclosure})
+        self.records.write_final(final)
         return {"autarky": autarky.plans, "negotiated": negotiated.plans}
 
     def _solve_case(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from agents.problem import Plan
-from model.disclosure import disclosed_share
 from model.ledger import Ledger
 from model.options import RunOptions
 from model.world import World
@@ -34,8 +33,6 @@ class Result:
         How the joint optimum stands, see ``docs/records.md``.
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
-    disclosure : DataFrame
-        Who learned what, from :meth:`model.disclosure.Watch.table`.
     """
 
     ledger: Ledger
@@ -46,7 +43,6 @@ class Result:
     planner_cost_eur: float | None = None
     planner: str = "not asked"
     lower_bound_eur: float | None = None
-    disclosure: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def gains_eur(self) -> dict[str, float]:
@@ -144,7 +140,6 @@ def _country(world: World, result: Result, country: str) -> dict[str, Any]:
         "negotiated_price_eur_per_mwh": float(
             np.average(negotiated.mean_price_eur_per_mwh, weights=weights)
         ),
-        "disclosed_share": disclosed_share(result.disclosure, country),
         "net_import_twh": float(hours @ result.ledger.net_import_mw(country)) / MWH_PER_TWH,
     }
 

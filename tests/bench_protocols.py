@@ -44,7 +44,7 @@ MARKER = "python -m tests.bench_protocols"
 ROOT = Path(__file__).parents[1]
 HEADS = (
     "protocol", "products", "status", "efficiency", "of ceiling", "gain M EUR/a", "least gain",
-    "losers", "steps", "rounds", "messages", "numbers told", "known to one", "solves",
+    "losers", "steps", "rounds", "messages", "numbers told", "solves",
     "in a row", "seconds", "certified gap",
 )  # fmt: skip
 
@@ -55,7 +55,6 @@ def cells(case: Case, run: dict[str, Any], seconds: float | None) -> tuple[str, 
     def told(name: str, form: str) -> str:
         return "" if run.get(name) is None else format(run[name], form)
 
-    share = told("disclosed_share", ".0%")
     return (
         case.protocol,
         case.products,
@@ -66,7 +65,6 @@ def cells(case: Case, run: dict[str, Any], seconds: float | None) -> tuple[str, 
         told("least_gain_meur", ".2f"),
         run.get("losers", "").replace("+", ", ") or "nobody",
         *(told(name, ",") for name in COUNTS[:4]),
-        share or "?",
         *(told(name, ",") for name in COUNTS[4:]),
         "" if seconds is None else f"{seconds:.0f}",
         told("certified_gap", ".2%"),

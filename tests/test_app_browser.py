@@ -55,7 +55,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     negotiate(RunOptions("wheeling", mode=PROTOTYPE, products="flat", out=out))
     negotiate(RunOptions("two_countries", max_steps=1, out=out))
     broken = Path(negotiate(RunOptions("two_countries", planner=False, out=out))["folder"])
-    for name in ("summary.json", "flows", "prices", "disclosure"):
+    for name in ("summary.json", "flows", "prices"):
         path = broken / name
         if path.is_dir():
             shutil.rmtree(path)

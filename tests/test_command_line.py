@@ -56,7 +56,6 @@ def fake_summary(scale: float = 1.0, **changes: Any) -> dict[str, Any]:
             "autarky_price_eur_per_mwh": 55.25 + i,
             "negotiated_price_eur_per_mwh": 51.0,
             "net_import_twh": scale * 1.2 * (i - 5.5),
-            "disclosed_share": None if code == "AO" else 0.5,
         }
         for i, (code, name) in enumerate(NAMES.items())
     }

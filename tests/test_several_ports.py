@@ -208,14 +208,6 @@ def test_who_lies_at_two_ports_does_no_harm_to_others(name: str) -> None:
     assert min(model.gains_eur[c] for c in ("BW", "NA")) >= -ACCURACY * scale
 
 
-@OPERATORS
-def test_what_is_learned_lies_between_nothing_and_all(name: str) -> None:
-    model = negotiation(name)
-    model.step()
-    shares = model.watch.table().set_index("victim").share
-    assert 0.0 < shares["ZA"] < 1.0
-
-
 def test_marginal_values_at_two_ports_bound_that_of_net_import() -> None:
     ledger = negotiation("bundle").ledger
     count = len(ledger.products)

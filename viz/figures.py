@@ -156,10 +156,11 @@ FIGURES: dict[str, Figure] = {
         lambda v, k: duration(v, _line(v, k)),
     ),
     "disclosure": Figure(
-        "Who learned what", lambda v, k: draw_disclosure(v, **k.size), lambda v, k: v.disclosure
+        "Who heard how much from whom",
+        lambda v, k: draw_disclosure(v, **k.size),
+        lambda v, k: v.disclosure,
     ),
 }
-RECORDED = tuple(name for name in TABLES if name != "disclosure")
 
 
 def table_of(view: RunView, name: str, look: Look) -> pd.DataFrame:
@@ -174,7 +175,7 @@ def table_of(view: RunView, name: str, look: Look) -> pd.DataFrame:
         return FIGURES[name].table(view, look)
     if name == "messages":
         return said(view, step_of(view, look), look.moment.round)
-    if name not in RECORDED:
+    if name not in TABLES:
         raise KeyError(name)
     return view.records.table(name)
 

@@ -153,19 +153,17 @@ class RunView:
 
     @cached_property
     def disclosure(self) -> pd.DataFrame:
-        """Who heard what from whom: observer, victim, messages, numbers, share.
+        """Who heard how much from whom: observer, victim, messages, numbers.
 
-        Counted from the messages where the run has not recorded it; ``share`` is then unknown.
+        Whoever passes a message on has heard it. Counts, not knowledge.
         """
-        recorded = self.records.table("disclosure") if "disclosure" in TABLES else pd.DataFrame()
-        if len(recorded):
-            return recorded
-        heard = self.records.table("messages")
-        heard = heard[heard["sender"].isin(self.codes) & (heard["sender"] != heard["receiver"])]
-        counted = heard.groupby(["receiver", "sender"])["numbers_disclosed"].agg(["size", "sum"])
+        said = self.records.table("messages")
+        said = said[said["sender"].isin(self.codes)]
+        ears = (said["via"] + ">" + said["receiver"]).str.lstrip(">").str.split(">")
+        heard = said.assign(observer=ears).explode("observer")
+        counted = heard.groupby(["observer", "sender"])["numbers_disclosed"].agg(["size", "sum"])
         counted = counted.reset_index()
         counted.columns = pd.Index(["observer", "victim", "messages", "numbers"])
-        counted["share"] = np.nan
         return counted
 
     def messages(self, step: int) -> pd.DataFrame:

@@ -70,9 +70,6 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
         Figures(
             "net\nimport", energy.label, [energy.text(r["net_import_twh"]) for r in rows] + [""]
         ),
-        Figures(
-            "known\nto one", "%", [_percent(r.get("disclosed_share")) for r in rows] + [""], True
-        ),
     ]
     names = [f"{code}  {row.get('name') or ''}".rstrip() for code, row in countries.items()]
     if account_eur:
@@ -81,10 +78,7 @@ def country_table(summary: Mapping[str, Any], console: Console) -> Table:
             own = {"payments": account_eur, "gain": -account_eur}.get(column.header)
             column.texts.insert(-1, "" if own is None else gains.text(own))
     table = _fit("Countries", "country", [*names, "all"], columns, console)
-    table.caption = (
-        "payments: net paid for trade, received where negative\n"
-        "known to one: largest share of the cost function that one observer can pin down"
-    )
+    table.caption = "payments: net paid for trade, received where negative"
     return table
 
 

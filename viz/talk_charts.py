@@ -164,21 +164,15 @@ def _draw_prices(view: RunView, table: pd.DataFrame, title: str, width: float) -
 
 
 def draw_disclosure(view: RunView, width: float = WIDTH) -> Drawing:
-    """Matrix of who learned what: share of a cost function, or private numbers heard."""
-    title = "Who learned what"
+    """Matrix of who heard how many private numbers of whom."""
+    title, unit = "Who heard how much from whom", "private numbers heard"
     table = view.disclosure
     if table.empty:
         return words(width, 120, title, "Nobody has said anything yet.")
-    measured = bool(table["share"].notna().any())
-    unit = "share of the cost function known, %" if measured else "private numbers heard"
     observers = [c for c in [*view.codes, "operator"] if c in set(table["observer"])]
     victims = [c for c in view.codes if c in set(table["victim"])]
-    values = table["share"] * 100 if measured else table["numbers"].astype(float)
-    cells = dict(zip(zip(table["observer"], table["victim"], strict=True), values, strict=True))
-    counts = dict(
-        zip(zip(table["observer"], table["victim"], strict=True), table["numbers"], strict=True)
-    )
-    largest = 100.0 if measured else max(float(values.max()), 1.0)
+    cells = table.set_index(["observer", "victim"])["numbers"].to_dict()
+    largest = max(float(table["numbers"].max()), 1.0)
     left = max(left_margin(observers), 58.0)
     size = min(44.0, (width - left - 14) / max(len(victims), 1))
     drawing = new_drawing(width, 96 + size * len(observers), title, unit)
@@ -192,16 +186,14 @@ def draw_disclosure(view: RunView, width: float = WIDTH) -> Drawing:
         for column, victim in enumerate(victims):
             value = cells.get((observer, victim))
             x = left + size * column
-            if value is None or np.isnan(value):
+            if value is None:
                 drawing.add(Box(x, y, size - 2, size - 2, "grid", opacity=0.45))
                 continue
-            share = float(value) / largest
-            tip = f"{observer} about {victim}: {counts[observer, victim]:,} private numbers"
-            if measured:
-                tip += f", {value:.1f} % of the cost function"
-            data = {"observer": observer, "victim": victim, "value": f"{value:.2f}"}
+            share = value / largest
+            tip = f"{observer} about {victim}: {value:,} private numbers"
+            data = {"observer": observer, "victim": victim, "value": f"{value}"}
             drawing.add(Box(x, y, size - 2, size - 2, scale_colour(share), tip=tip, data=data))
-            text = f"{value:.0f}" if value < 9999.5 else f"{value / 1e3:.0f}k"
+            text = f"{value}" if value < 9999.5 else f"{value / 1e3:.0f}k"
             at = (x + size / 2 - 1, y + size / 2 - 1)
             drawing.add(Text(*at, text, min(12.0, size / 2.6), "middle", on_colour(share)))
     return drawing

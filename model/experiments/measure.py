@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from agents.problem import Plan, PlanningError
-from model.disclosure import disclosed_share
 from model.ending import end_of
 from model.experiments.fairness import Fairness
 from model.experiments.grid import Case
@@ -311,7 +310,6 @@ def _run(done: Negotiated, start: Start, countries: list[dict[str, Any]]) -> dic
         "of_ceiling": efficiency(gain, ceiling, autarky),
         "steps": len(done.steps),
         **{name: last.get(name, 0) for name in counted},
-        "disclosed_share": disclosed_share(model.watch.table()),
         "solves": int(model.local_solves),
         "least_gain_meur": min(row["gain_meur"] for row in countries),
         "losers": "+".join(losers),

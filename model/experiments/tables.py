@@ -68,13 +68,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _result("rounds", "int", "-", "rounds of all steps"),
         _result("messages", "int", "-", "messages of all steps, one per interconnector travelled"),
         _result("numbers_disclosed", "int", "-", "private numbers said"),
-        _result(
-            "disclosed_share",
-            "float",
-            "1",
-            "largest share of a country's cost function that one observer can pin down; also null "
-            "where it cannot be measured",
-        ),
         _result("solves", "int", "-", "solves of countries' planning problems, autarky included"),
         _result(
             "dependent_solves", "int", "-", "longest chain of solves that had to wait for another"

@@ -66,7 +66,6 @@ MEASURES = {
         Measure("rounds", "rounds", higher_is_better=False),
         Measure("messages", "messages", higher_is_better=False),
         Measure("numbers_disclosed", "private numbers disclosed", higher_is_better=False),
-        Measure("disclosed_share", "known of one country to one observer", "%", False, 100),
         Measure("solves", "solves", higher_is_better=False),
         Measure("dependent_solves", "solves in a row", higher_is_better=False),
         Measure("seconds", "wall time", "s", False),

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import solara
 
-from viz.figures import FIGURES, RECORDED, Look, step_of, table_file, table_of
+from model.columns import TABLES
+from viz.figures import FIGURES, Look, step_of, table_file, table_of
 from viz.html_tables import frame_table
 from viz.moment import Moment
 from viz.page.screen import NARROW_PX
@@ -105,7 +106,7 @@ def Picker(
 def Downloads(view: RunView, state: PageState, set_state: Callable[[PageState], None]) -> None:
     """Every figure and table, to look at and to keep."""
     choices = {name: figure.label for name, figure in FIGURES.items()}
-    choices |= {name: f"table {name}" for name in RECORDED}
+    choices |= {name: f"table {name}" for name in TABLES}
     name = state.table if state.table in choices else "payments"
     look = look_of(view, state)
     usual = replace(look, width=None)
