@@ -62,6 +62,10 @@ _STEP = Column("step", "int", "-", "Mesa step, counted from 0")
 _CASE = Column("case", "str", "-", "which outcome the row belongs to", allowed=_CASES)
 _COUNTRY = Column("country", "str", "-", "country code; `NA` is Namibia")
 _SNAPSHOT = Column("snapshot", "time", "-", "beginning of the snapshot, clock time of the data")
+_INTERCONNECTOR = Column(
+    "interconnector", "str", "-", "both country codes in alphabetical order, `AO-NA`"
+)
+_FLOW = "net flow at the sending end, positive from the alphabetically first country"
 _WEIGHT = Column("weight_h", "float", "h", "hours of the year the snapshot stands for")
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -76,8 +80,19 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column(
             "dependent_solves", "int", "-", "longest chain of solves of the step that had to wait"
         ),
-        Column("cost_eur", "float", "EUR/a", "cost of all countries after the step, re-solved"),
-        Column("gain_eur", "float", "EUR/a", "autarky cost less cost after the step"),
+        Column(
+            "cost_eur",
+            "float",
+            "EUR/a",
+            "cost of all countries after the step, re-solved; of the slice alone if one is given",
+        ),
+        Column(
+            "gain_eur",
+            "float",
+            "EUR/a",
+            "autarky cost less cost after the step; where `slice` is given, both of that slice "
+            "planned alone, with a fleet of its own, which adds up to no year's gain",
+        ),
         Column(
             "surplus_eur",
             "float",
@@ -86,6 +101,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
             nullable=True,
         ),
         Column("hops", "int", "-", "longest path the protocol looks at, in interconnectors"),
+        Column(
+            "slice",
+            "str",
+            "-",
+            "the one slice that the step was about, with `independent`; null if it was about all",
+            nullable=True,
+        ),
     ),
     "messages": (
         _STEP,
@@ -149,17 +171,37 @@ TABLES: dict[str, tuple[Column, ...]] = {
             nullable=True,
         ),
     ),
-    "flows": (
-        Column("case", "str", "-", _CASE.meaning, allowed=("negotiated", "planner")),
-        Column("interconnector", "str", "-", "both country codes in alphabetical order, `AO-NA`"),
+    "step_flows": (
+        _STEP,
+        _INTERCONNECTOR,
+        _SNAPSHOT,
+        Column("flow_mw", "float", "MW", f"{_FLOW}, after the step"),
+    ),
+    "step_costs": (
+        _STEP,
+        _COUNTRY,
+        Column("autarky_cost_eur", "float", "EUR/a", "cost without exchange; of the step's slice"),
+        Column("cost_eur", "float", "EUR/a", "cost after the step, re-solved; of the step's slice"),
+        Column(
+            "payment_eur",
+            "float",
+            "EUR/a",
+            "paid for all trades up to the step, of its slice if it has one; positive pays",
+        ),
+    ),
+    "products": (
+        Column("product", "str", "-", "name of the product; a row per snapshot it delivers in"),
+        Column("slice", "str", "-", "delivery period of the product"),
         _SNAPSHOT,
         _WEIGHT,
-        Column(
-            "flow_mw",
-            "float",
-            "MW",
-            "net flow at the sending end, positive from the alphabetically first country",
-        ),
+        Column("mw_per_mw", "float", "MW/MW", "delivered in the snapshot by one MW of contract"),
+    ),
+    "flows": (
+        Column("case", "str", "-", _CASE.meaning, allowed=("negotiated", "planner")),
+        _INTERCONNECTOR,
+        _SNAPSHOT,
+        _WEIGHT,
+        Column("flow_mw", "float", "MW", _FLOW),
     ),
     "prices": (
         _CASE,
@@ -176,10 +218,29 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("p_nom_mw", "float", "MW", "capacity, existing and built"),
         Column("built_mw", "float", "MW", "built part of the capacity"),
         Column("generation_twh", "float", "TWh/a", "energy delivered to the country's grid"),
+        Column(
+            "co2_t",
+            "float",
+            "t/a",
+            "CO2 of the carrier: output over efficiency times its emission factor; null in runs "
+            "that were recorded before it was",
+            nullable=True,
+        ),
+    ),
+    "transfers": (
+        Column("reason", "str", "-", "`settlement` or `reconciliation`"),
+        Column("payer", "str", "-", "country code, or `operator`, whose account it passes through"),
+        Column("payee", "str", "-", "country code or `operator`"),
+        Column("eur", "float", "EUR/a", "amount, above zero; beside what the trades' prices say"),
+    ),
+    "shares": (
+        Column("slice", "str", "-", "delivery period in which trades were agreed"),
+        Column("share", "float", "1", "of each of its trades that is carried out"),
     ),
 }
-FINAL_TABLES = ("flows", "prices", "capacities")
-STEP_TABLES = tuple(name for name in TABLES if name not in FINAL_TABLES)
+START_TABLES = ("products",)
+FINAL_TABLES = ("flows", "prices", "capacities", "transfers", "shares")
+STEP_TABLES = tuple(name for name in TABLES if name not in START_TABLES + FINAL_TABLES)
 
 # How the planner stands when the outcome is written and the planner has not answered yet.
 PENDING = "pending"
@@ -245,7 +306,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
         "TWh/a",
         "energy lost on the way; not what branches in a country's own model lose",
     ),
-    "steps": ("-", "steps taken"),
+    "steps": ("-", "steps taken; with `independent`, those of all slices and the reconciliation"),
     "rounds": ("-", "rounds of all steps"),
     "messages": ("-", "messages of all steps, one per interconnector travelled"),
     "numbers_disclosed": ("-", "private numbers said"),

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pypsa
 
 from agents.policy import Policy, PolicyInForce
@@ -24,7 +25,7 @@ from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.players import chosen_protocol, chosen_strategies
-from model.reconciliation import reconcile
+from model.reconciliation import Reconciled, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.stepping import take_steps
@@ -38,16 +39,17 @@ HOURS_PER_YEAR = 8760.0
 
 def negotiate_slices(
     world: World, options: RunOptions, records: RunRecords, reporter: Reporter
-) -> tuple[Ledger, str, str]:
+) -> Reconciled:
     """Negotiate each slice alone, from the last checkpoint on if there is one, and reconcile.
+
+    Reconciling is the last step of the run and is recorded as such.
 
     Returns
     -------
-    Ledger
+    Reconciled
         What is left of the slices' trades, in the year's products, with the reconciling transfers.
-    str, str
-        Status (the first slice's that did not agree, else agreed; failed if nothing is left of
-        the trades) and note.
+        Its status is the first slice's that did not agree, else agreed; failed if nothing is left
+        of the trades.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def negotiate_slices(
         )
     names = tuple(dict.fromkeys(world.products.slices))
     reporter.phase("negotiating", options.max_steps * len(names))
-    year = _Year(records, reporter)
+    year = _Year(records, reporter, world)
     for name in names:
         if name not in year.ended:
             year.negotiate(name, partial(_slice_model, world, name, options), options.max_steps)
@@ -72,12 +74,16 @@ def negotiate_slices(
     notes = [f"{name}: {' '.join(filter(None, end))}" for name, end in missed.items()]
     trades = agreed_trades(records, world.products)
     try:
-        return reconcile(world, trades, status, "; ".join(notes))
+        done = reconcile(world, trades, status, "; ".join(notes), options.workers)
     except Exception as error:  # the slices are recorded; the year must end in a status as well
         status, why = end_of(error)
         reporter.warn(why)
         notes.append(f"no slice's trades are carried out, because they were not reconciled: {why}")
-        return Ledger(world.graph, world.products), status, "; ".join(notes)
+        year.leave_open()
+        void = {name: 0.0 for name, of_slice in trades.items() if of_slice}
+        return Reconciled(Ledger(world.graph, world.products), status, "; ".join(notes), void)
+    year.close(done)
+    return done
 
 
 def agreed_trades(records: RunRecords, products: Products) -> dict[str, list[Trade]]:
@@ -110,9 +116,12 @@ class _Year:
         Status and note of each slice that is over.
     """
 
-    def __init__(self, records: RunRecords, reporter: Reporter) -> None:
+    def __init__(self, records: RunRecords, reporter: Reporter, world: World) -> None:
         self._records = records
         self._reporter = reporter
+        self._world = world
+        self._name = ""
+        self._snapshots = world.snapshots
         self._arrays: Mapping[str, np.ndarray] = {}
         state: dict[str, Any] = {"ended": {}, "steps": 0, "solves": 0, "model": None}
         step, found = -1, records.last_checkpoint()
@@ -125,6 +134,9 @@ class _Year:
 
     def negotiate(self, name: str, made: Callable[[], NegotiationModel], most_steps: int) -> None:
         """Negotiate one slice to its end; one that nobody can plan alone is over at once."""
+        self._name = name
+        _, delivers = _part(self._world, name)
+        self._snapshots = self._world.snapshots[delivers]
         try:
             model = made()
             if self._begun is None:
@@ -147,17 +159,60 @@ class _Year:
         row = {
             **tables.steps_row(record, model),
             "local_solves": self._solves + model.local_solves,
+            "slice": self._name,
         }
-        self._records.write_step(record.step, tables.step_tables(record, model, row))
+        step = tables.step_tables(record, model, row, self._snapshots)
+        self._records.write_step(record.step, step)
         arrays, begun = model.state()
         state = {"ended": self.ended, "steps": self._steps, "solves": self._solves, "model": begun}
         self._records.checkpoint(record.step, arrays, state)
         self._reporter.step(row)
 
+    def close(self, done: Reconciled) -> None:
+        """Record the reconciliation as the last step."""
+        step, tally = self._steps, done.tally
+        row = {
+            "step": step,
+            "status": done.status,
+            "trades": 0,
+            "rounds": tally.rounds,
+            "messages": tally.messages,
+            "numbers_disclosed": tally.numbers_disclosed,
+            "local_solves": self._solves + done.solves,
+            "dependent_solves": tally.dependent_solves,
+            "cost_eur": sum(done.cost_eur.values()),
+            "gain_eur": sum(done.autarky_eur.values()) - sum(done.cost_eur.values()),
+            "surplus_eur": np.nan,
+            "hops": 1,
+            "slice": None,
+        }
+        flows = tables.step_flows_table(step, done.ledger, self._world.snapshots)
+        written = {
+            "steps": pd.DataFrame([row]),
+            "messages": tables.messages_table(step, tally.log),
+            "step_flows": flows,
+            "step_costs": tables.step_costs_table(
+                step, done.autarky_eur, done.cost_eur, done.ledger.payments_eur
+            ),
+        }
+        self._records.write_step(step, written)
+        # From here on a resumed run reconciles again, which gives the same.
+        state = {"ended": self.ended, "steps": step, "solves": self._solves, "model": None}
+        self._records.checkpoint(step, {}, state)
+        self._reporter.step(row)
+
+    def leave_open(self) -> None:
+        """Nothing is reconciled: what an earlier attempt has recorded of it goes."""
+        self._records.truncate_after(self._steps - 1)
+
+
+def _part(world: World, name: str) -> tuple[Products, np.ndarray]:
+    """Products of a slice, and in which snapshots of the year it is."""
+    return world.products.part(np.array([s == name for s in world.products.slices]))
+
 
 def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationModel:
-    rows = np.array([s == name for s in world.products.slices])
-    products, columns = world.products.part(rows)
+    products, columns = _part(world, name)
     share = float(products.weights_h.sum()) / HOURS_PER_YEAR
     networks = {c: _cut(n, columns, share) for c, n in world.networks.items()}
     policies: dict[str, Policy] = {

@@ -54,6 +54,25 @@ class Effect:
     delivered_mw: np.ndarray
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """A payment that is no trade's; it passes through the operator's account.
+
+    Attributes
+    ----------
+    reason : str
+    payer, payee : str
+        One of the two is :data:`~protocols.messages.OPERATOR`.
+    eur : float
+        Above zero, EUR/a.
+    """
+
+    reason: str
+    payer: str
+    payee: str
+    eur: float
+
+
 class Ledger:
     """Flows, trades and payments.
 
@@ -75,6 +94,7 @@ class Ledger:
             data["name"]: _kept(np.zeros(snapshots)) for _, _, data in graph.edges(data=True)
         }
         self.trades: list[Trade] = []
+        self.transfers: list[Transfer] = []
         self.payments_eur: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
         # What the market operator's account has paid; no country stands behind it.
         self.operator_eur = 0.0
@@ -86,6 +106,7 @@ class Ledger:
         other = copy.copy(self)
         other.flows_mw = dict(self.flows_mw)
         other.trades = list(self.trades)
+        other.transfers = list(self.transfers)
         other.payments_eur = dict(self.payments_eur)
         other._exchange_mw = dict(self._exchange_mw)
         return other
@@ -231,14 +252,16 @@ class Ledger:
             self.payments_eur[country] += amount
         self.trades.append(trade)
 
-    def transfer(self, amounts_eur: Mapping[str, float]) -> None:
+    def transfer(self, amounts_eur: Mapping[str, float], reason: str) -> None:
         """Enter side payments, EUR paid by each country; they must sum to zero.
 
         Parameters
         ----------
         amounts_eur : mapping of str to float
-            By country; what the market operator's account pays under
+            By country, negative is paid to it; what the market operator's account pays under
             :data:`protocols.messages.OPERATOR`.
+        reason : str
+            What they are for, as the records say it.
 
         Raises
         ------
@@ -252,8 +275,11 @@ class Ledger:
         for party, amount in amounts_eur.items():
             if party == OPERATOR:
                 self.operator_eur += amount
-            else:
-                self.payments_eur[party] += amount
+                continue
+            self.payments_eur[party] += amount
+            ways = (party, OPERATOR) if amount > 0 else (OPERATOR, party)
+            if amount:
+                self.transfers.append(Transfer(reason, *ways, abs(amount)))
 
     def check_budget(self) -> None:
         """Payments sum to zero, the operator's account included."""

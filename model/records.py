@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from model.checkpoint import read_checkpoint, write_checkpoint
 from model.columns import (
     FINAL_TABLES,
+    START_TABLES,
     STEP_TABLES,
     RecordsError,
     arrow_schema,
@@ -45,6 +46,7 @@ __all__ = ["FORMAT", "RecordsError", "RunRecords", "content_hash"]
 
 # Raise it whenever older programs or older runs would no longer be understood.
 FORMAT = 1
+_START = "start.parquet"
 _FINAL = "final.parquet"
 # Rows of the planner's case, which is written after all the rest.
 _PLANNER = "planner.parquet"
@@ -218,6 +220,16 @@ class RunRecords:
         for name in sorted(contents, key=lambda n: n == "steps"):
             write_atomically(self.path / name / part, parquet_bytes(contents[name]))
 
+    def write_start(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write tables of :data:`model.columns.START_TABLES`, which say what is negotiated about.
+
+        Raises
+        ------
+        RecordsError
+            If a table or its columns are not as declared.
+        """
+        self._write_whole(tables, START_TABLES, _START)
+
     def write_final(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Write tables of :data:`model.columns.FINAL_TABLES`, each whole; replaces what was there.
 
@@ -228,7 +240,7 @@ class RunRecords:
         RecordsError
             If a table or its columns are not as declared.
         """
-        self._write_whole(tables, _FINAL)
+        self._write_whole(tables, FINAL_TABLES, _FINAL)
         for name in FINAL_TABLES:
             (self.path / name / _PLANNER).unlink(missing_ok=True)
 
@@ -240,11 +252,13 @@ class RunRecords:
         RecordsError
             If a table or its columns are not as declared.
         """
-        self._write_whole(tables, _PLANNER)
+        self._write_whole(tables, FINAL_TABLES, _PLANNER)
 
-    def _write_whole(self, tables: Mapping[str, pd.DataFrame], part: str) -> None:
-        """Write final tables as part files; all are checked before the first is written."""
-        _check_tables(tables, FINAL_TABLES)
+    def _write_whole(
+        self, tables: Mapping[str, pd.DataFrame], known: Sequence[str], part: str
+    ) -> None:
+        """Write tables as part files; all are checked before the first is written."""
+        _check_tables(tables, known)
         contents = {name: to_arrow(name, frame) for name, frame in tables.items()}
         for name, content in contents.items():
             write_atomically(self.path / name / part, parquet_bytes(content))
@@ -258,8 +272,8 @@ class RunRecords:
             If there is no such table or a file cannot be read.
         """
         names = [c.name for c in columns(name)]
-        if name in FINAL_TABLES:
-            found = (self.path / name / part for part in (_FINAL, _PLANNER))
+        if name in START_TABLES + FINAL_TABLES:
+            found = (self.path / name / part for part in (_START, _FINAL, _PLANNER))
             files = [file for file in found if file.is_file()]
         else:
             parts = self._parts(name)
@@ -379,6 +393,11 @@ def _read_parquet(file: Path, schema: pa.Schema) -> pa.Table:
         table = pq.read_table(file, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise RecordsError(f"{file} cannot be read: {error}") from None
+    for field in schema:  # what was added since the file was written can be null
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    if set(table.column_names) == set(schema.names):
+        table = table.select(schema.names)
     if not table.schema.equals(schema):
         raise RecordsError(f"{file} has other columns than this version writes; run it again")
     return table

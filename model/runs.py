@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,7 @@ class _Run:
         self.timings_s: dict[str, float] = dict(records.timings())
         self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
+        self._shares: dict[str, float] | None = None
 
     def carry_out(self) -> dict[str, Any]:
         try:
@@ -195,6 +197,8 @@ class _Run:
             self.reporter.warn(text)
         with self._timed("models"):
             world = build_world(self.records.scenario, self.options.solver, self.reporter)
+        sold = tables.products_table(world.products, world.snapshots)
+        self.records.write_start({"products": sold})
         tight = too_large(world.problems.values())
         if tight is not None:
             self.reporter.warn(tight)
@@ -202,9 +206,9 @@ class _Run:
             from model.independent import negotiate_slices
 
             with self._timed("negotiation"):
-                ledger, status, note = negotiate_slices(
-                    world, self.options, self.records, self.reporter
-                )
+                done = negotiate_slices(world, self.options, self.records, self.reporter)
+            ledger, status, note = done.ledger, done.status, done.note
+            self._shares = done.shares
         else:
             ledger, status, note = self._negotiate(world)
         return self._conclude(world, ledger, status, note)
@@ -226,7 +230,8 @@ class _Run:
             self._start(model)
         self.reporter.phase("negotiating", self.options.max_steps)
         with self._timed("negotiation"):
-            status, note = take_steps(model, self.options.max_steps, self._record, self.reporter)
+            keep = partial(self._record, world.snapshots)
+            status, note = take_steps(model, self.options.max_steps, keep, self.reporter)
         self._lower_bound_eur = model.lower_bound_eur
         return model.ledger, status, note
 
@@ -250,11 +255,11 @@ class _Run:
             self.records.truncate_after(step)
             model.restore(arrays, state)
 
-    def _record(self, model: NegotiationModel) -> None:
+    def _record(self, snapshots: pd.Index, model: NegotiationModel) -> None:
         record = model.last
         assert record is not None
         row = tables.steps_row(record, model)
-        self.records.write_step(record.step, tables.step_tables(record, model, row))
+        self.records.write_step(record.step, tables.step_tables(record, model, row, snapshots))
         self.records.checkpoint(record.step, *model.state())
         self.reporter.step(row)
 
@@ -264,6 +269,12 @@ class _Run:
             plans = self._write_outcome(world, ledger)
             case = Settled(world, ledger, plans["autarky"], plans["negotiated"])
             unsettled = settle_or_say(self.options.settlement, case)
+            self.records.write_final(
+                {
+                    "transfers": tables.transfers_table(ledger),
+                    "shares": tables.shares_table(self._shares or {}),
+                }
+            )
         if unsettled:
             status, note = "failed", "; ".join(filter(None, [note, unsettled]))
         if ledger.operator_eur:
@@ -278,6 +289,7 @@ class _Run:
             status,
             "; ".join(filter(None, [note, *self._notes])),
             lower_bound_eur=self._lower_bound_eur,
+            shares=self._shares,
         )
         if self.options.planner:
             self._write_summary(world, replace(result, planner=PENDING, note=_with(result, _LATER)))

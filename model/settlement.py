@@ -179,7 +179,7 @@ def settle(rule: Settlement, case: Settled) -> None:
     change = {country: due[country] - paid[country] for country in paid}
     if not rule.balanced:
         change[OPERATOR] = -sum(change.values())
-    case.ledger.transfer(change)
+    case.ledger.transfer(change, "settlement")
 
 
 def settle_or_say(name: str, case: Settled) -> str:

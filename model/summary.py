@@ -33,6 +33,8 @@ class Result:
         How the joint optimum stands, see ``docs/records.md``.
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
+    shares : mapping of str to float, optional
+        How much of each slice's trades is carried out, where slices were reconciled.
     """
 
     ledger: Ledger
@@ -43,6 +45,7 @@ class Result:
     planner_cost_eur: float | None = None
     planner: str = "not asked"
     lower_bound_eur: float | None = None
+    shares: Mapping[str, float] | None = None
 
     @property
     def gains_eur(self) -> dict[str, float]:
@@ -107,7 +110,7 @@ def summarise(
         "messages": int(steps["messages"].sum()),
         "numbers_disclosed": int(steps["numbers_disclosed"].sum()),
         "trades": len(result.ledger.trades) if reconciled else int(steps["trades"].sum()),
-        "carried_out_share": _shares(carried_out, trades) if reconciled else None,
+        "carried_out_share": None if result.shares is None else dict(result.shares),
         "local_solves": int(steps["local_solves"].max()) if len(steps) else 0,
         "dependent_solves": int(steps["dependent_solves"].sum()),
         "residuals": _residuals(world, result),
@@ -160,15 +163,6 @@ def _carried_out(ledger: Ledger) -> pd.DataFrame:
             for name in dict.fromkeys(of[energy > 0].tolist())
         ]
     return pd.DataFrame(rows, columns=["path", "slice", "energy_mwh", "price_eur_per_mwh"])
-
-
-def _shares(carried_out: pd.DataFrame, agreed: pd.DataFrame) -> dict[str, float]:
-    """Share of each slice's agreed energy that is carried out."""
-    if agreed.empty:
-        return {}
-    kept = carried_out.groupby("slice")["energy_mwh"].sum()
-    total = agreed.groupby("slice")["energy_mwh"].sum()
-    return {str(name): float(kept.get(name, 0.0) / mwh) for name, mwh in total.items() if mwh}
 
 
 def _interconnectors(world: World, ledger: Ledger, trades: pd.DataFrame) -> dict[str, Any]:

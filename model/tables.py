@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -14,27 +15,103 @@ from agents.problem import Plan
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel, StepRecord
 from model.world import World
+from protocols.messages import Message
+from protocols.products import Products
 from pypsa_earth.shedding import SHEDDING_CARRIERS
 
 
 def step_tables(
-    record: StepRecord, model: NegotiationModel, row: dict[str, object]
+    record: StepRecord, model: NegotiationModel, row: dict[str, object], snapshots: pd.Index
 ) -> dict[str, pd.DataFrame]:
-    """All tables of a step by name; ``row`` is that of ``steps``."""
+    """All tables of a step by name.
+
+    Parameters
+    ----------
+    record : StepRecord
+    model : NegotiationModel
+    row : dict of str to object
+        That of ``steps``.
+    snapshots : Index
+        Of the model's products.
+    """
     return {
         "steps": pd.DataFrame([row]),
-        "messages": messages_table(record),
+        "messages": messages_table(record.step, record.tally.log),
         "trades": trades_table(record, model.ledger),
         "valuations": valuations_table(record, model.products.names),
+        "step_flows": step_flows_table(record.step, model.ledger, snapshots),
+        "step_costs": step_costs_table(
+            record.step, model.autarky_eur, record.costs_eur, model.ledger.payments_eur
+        ),
     }
 
 
-def messages_table(record: StepRecord) -> pd.DataFrame:
+def products_table(products: Products, snapshots: pd.Index) -> pd.DataFrame:
+    """What one MW of each product delivers, a row per snapshot it delivers in."""
+    place = products.shape.tocoo()
+    return pd.DataFrame(
+        {
+            "product": np.array(products.names, dtype=object)[place.row],
+            "slice": np.array(products.slices, dtype=object)[place.row],
+            "snapshot": snapshots[place.col],
+            "weight_h": products.weights_h[place.col],
+            "mw_per_mw": place.data,
+        }
+    )
+
+
+def step_flows_table(step: int, ledger: Ledger, snapshots: pd.Index) -> pd.DataFrame:
+    """Flows after a step."""
+    lines = ledger.flows_mw
+    if not lines:
+        return pd.DataFrame()
+    return pd.DataFrame(
+        {
+            "step": step,
+            "interconnector": np.repeat(np.array(list(lines), dtype=object), len(snapshots)),
+            "snapshot": np.tile(snapshots, len(lines)),
+            "flow_mw": np.concatenate(list(lines.values())),
+        }
+    )
+
+
+def step_costs_table(
+    step: int,
+    autarky_eur: Mapping[str, float],
+    cost_eur: Mapping[str, float],
+    payment_eur: Mapping[str, float],
+) -> pd.DataFrame:
+    """Where each country stands after a step."""
+    return pd.DataFrame(
+        [
+            {
+                "step": step,
+                "country": country,
+                "autarky_cost_eur": autarky_eur[country],
+                "cost_eur": cost,
+                "payment_eur": payment_eur[country],
+            }
+            for country, cost in cost_eur.items()
+        ]
+    )
+
+
+def transfers_table(ledger: Ledger) -> pd.DataFrame:
+    """Payments that are no trade's."""
+    return pd.DataFrame([asdict(transfer) for transfer in ledger.transfers])
+
+
+def shares_table(shares: Mapping[str, float]) -> pd.DataFrame:
+    """How much of each slice's trades is carried out."""
+    return pd.DataFrame({"slice": list(shares), "share": list(shares.values())}, dtype=object)
+
+
+def messages_table(step: int, log: Sequence[Message]) -> pd.DataFrame:
     """Messages of a step, in order."""
     return pd.DataFrame(
         [
             {
-                "step": record.step,
+                "step": step,
                 "round": m.round,
                 "order": order,
                 "sender": m.sender,
@@ -46,7 +123,7 @@ def messages_table(record: StepRecord) -> pd.DataFrame:
                 "hops": m.hops,
                 "numbers_disclosed": len(m.body.private_numbers()),
             }
-            for order, m in enumerate(record.tally.log)
+            for order, m in enumerate(log)
         ]
     )
 
@@ -111,6 +188,7 @@ def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
         "gain_eur": model.gain_eur,
         "surplus_eur": float(model.memory.get("surplus_eur", np.nan)),
         "hops": int(model.memory.get("hops", 1)),
+        "slice": None,
     }
 
 
@@ -156,6 +234,7 @@ def capacities_table(case: str, country: str, n: pypsa.Network) -> pd.DataFrame:
     for component in ("Generator", "StorageUnit"):
         c = n.c[component]
         output = c.dynamic.p.clip(lower=0).mul(hours, axis=0).sum() / 1e6
+        emitted = _co2_t(n) if component == "Generator" else output * 0.0
         for carrier, units in c.static.groupby("carrier"):
             if carrier == DISPOSAL:
                 continue
@@ -169,6 +248,15 @@ def capacities_table(case: str, country: str, n: pypsa.Network) -> pd.DataFrame:
                     "p_nom_mw": float(limit),
                     "built_mw": float(built),
                     "generation_twh": float(output[units.index].sum()),
+                    "co2_t": float(emitted[units.index].sum()),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _co2_t(n: pypsa.Network) -> pd.Series:
+    """CO2 of every generator, t/a."""
+    factor = n.generators.carrier.map(n.carriers.co2_emissions).astype(float).fillna(0.0)
+    fuel_mw = n.generators_t.p.clip(lower=0) / n.get_switchable_as_dense("Generator", "efficiency")
+    emitted: pd.Series = fuel_mw.mul(n.snapshot_weightings.generators, axis=0).sum() * factor
+    return emitted

@@ -55,7 +55,9 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
         "cost_eur": 9e8,
         "gain_eur": 1e8,
     }
-    run.write_step(0, {"steps": pd.DataFrame([step | {"surplus_eur": None, "hops": 1}])})
+    run.write_step(
+        0, {"steps": pd.DataFrame([step | {"surplus_eur": None, "hops": 1, "slice": None}])}
+    )
     time = {"snapshot": pd.Timestamp("2030-01-01"), "weight_h": 8760.0}
     cases = plausibility.CASES
     prices = [
@@ -63,7 +65,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
         for case in cases
         for i, code in enumerate(CODES)
     ]
-    mix = {"p_nom_mw": 100.0, "built_mw": 50.0, "generation_twh": 1.25}
+    mix = {"p_nom_mw": 100.0, "built_mw": 50.0, "generation_twh": 1.25, "co2_t": 1e6}
     capacities = [
         {"case": case, "country": code, "carrier": carrier} | mix
         for case in cases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +20,14 @@ from model.independent import agreed_trades, negotiate_slices
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
-from model.reconciliation import GAP, reconcile
+from model.reconciliation import Reconciled, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
 from model.summary import Result, summarise
 from model.world import World, build_world, chosen_scenario, pypsa_problems
 from protocols.messages import Trade
 from protocols.products import Products
+from protocols.reconciling import GAP
 from scenarios.errors import ScenarioError
 from tests.small_worlds import TWO, renewed, small_world, untouched
 
@@ -43,6 +45,11 @@ def gains_eur(world: World, ledger: Ledger) -> dict[str, float]:
         - ledger.payments_eur[c]
         for c, p in world.problems.items()
     }
+
+
+def reconciled(*given: Any) -> tuple[Ledger, str, str]:
+    done = reconcile(*given)
+    return done.ledger, done.status, done.note
 
 
 class TestReconciliation:
@@ -66,20 +73,20 @@ class TestReconciliation:
         return found
 
     def test_trades_that_pay_are_left_alone(self, world: World) -> None:
-        ledger, status, note = reconcile(world, self.trades(400, 500, 0), "agreed", "")
+        ledger, status, note = reconciled(world, self.trades(400, 500, 0), "agreed", "")
         assert (status, note) == ("agreed", "")
         assert ledger.flows_mw["A-B"].tolist() == [400, 500, 0]
         assert ledger.payments_eur["B"] == pytest.approx(50 * 900)
 
     def test_only_the_hour_that_hurts_is_void(self, world: World) -> None:
-        ledger, status, note = reconcile(world, self.trades(400, -400, 500), "agreed", "")
+        ledger, status, note = reconciled(world, self.trades(400, -400, 500), "agreed", "")
         assert status == "agreed"
         assert "void noon" in note
         assert "morning" not in note
         assert ledger.flows_mw["A-B"].tolist() == [400, 0, 500]
 
     def test_too_much_is_cut_back_to_what_saves_most(self, world: World) -> None:
-        ledger, _, note = reconcile(world, self.trades(400, 1900, 0), "agreed", "")
+        ledger, _, note = reconciled(world, self.trades(400, 1900, 0), "agreed", "")
         noon = ledger.flows_mw["A-B"][1]
         # The gain falls short of the best by the gap at most, so the flow by its square root.
         assert noon == pytest.approx(BEST_MW, rel=2 * GAP**0.5)
@@ -88,14 +95,14 @@ class TestReconciliation:
         assert f"cut noon to {noon / 1900:.0%}" in note
 
     def test_nothing_that_pays_is_failed(self, world: World) -> None:
-        ledger, status, note = reconcile(world, self.trades(-400, 0, -1), "agreed", "")
+        ledger, status, note = reconciled(world, self.trades(-400, 0, -1), "agreed", "")
         assert status == "failed"
         assert "all are void" in note
         assert not ledger.flows_mw["A-B"].any()
         assert not any(ledger.payments_eur.values())
 
     def test_without_trades_nothing_is_said(self, world: World) -> None:
-        ledger, status, note = reconcile(world, self.trades(0, 0, 0), "capped", "noon: capped")
+        ledger, status, note = reconciled(world, self.trades(0, 0, 0), "capped", "noon: capped")
         assert (status, note) == ("capped", "noon: capped")
         assert not any(ledger.payments_eur.values())
 
@@ -103,7 +110,7 @@ class TestReconciliation:
     def test_winners_compensate_losers(self, world: World, price: float) -> None:
         # Below A's cost of 30 EUR/MWh and more, or above what B saves, 80 and less.
         trades = self.trades(400, 400, -400, price=price)
-        ledger, status, note = reconcile(world, trades, "agreed", "")
+        ledger, status, note = reconciled(world, trades, "agreed", "")
         assert status == "agreed"
         assert "transfers" in note
         loser, winner = ("A", "B") if price < 30 else ("B", "A")
@@ -118,7 +125,8 @@ class TestReconciliation:
         world = replace(world, products=products)
         agreed = self.trades(400, -400, 1900)
         agreed["evening"] += self.trades(0, 0, 100, price=70.0)["evening"]
-        ledger, status, note = reconcile(world, agreed, "agreed", "")
+        done = reconcile(world, agreed, "agreed", "")
+        ledger, status, note = done.ledger, done.status, done.note
         rows = [
             {
                 "path": trade.name,
@@ -140,7 +148,7 @@ class TestReconciliation:
         told = summarise(
             RunOptions("two_countries", decomposition="independent"),
             world,
-            Result(ledger, *plans, status, note, None),
+            Result(ledger, *plans, status, note, shares=done.shares),
             steps,
             pd.DataFrame(rows),
         )
@@ -162,7 +170,7 @@ class TestReconciliation:
         rng = np.random.default_rng(3)
         for signed_mw in rng.uniform(-2000, 2000, size=(10, 3)):
             trades = self.trades(*signed_mw, price=price)
-            ledger, _, _ = reconcile(world, trades, "agreed", "")
+            ledger, _, _ = reconciled(world, trades, "agreed", "")
             as_agreed = Ledger(world.graph, world.products)
             for of_slice in trades.values():
                 for trade in of_slice:
@@ -214,27 +222,49 @@ class TestSlices:
     @pytest.fixture(scope="class")
     def ended(
         self, world: World, built_once: None, tmp_path_factory: pytest.TempPathFactory
-    ) -> tuple[RunRecords, Ledger, str, str]:
+    ) -> tuple[RunRecords, Reconciled]:
         options = replace(self.OPTIONS, out=tmp_path_factory.mktemp("out"))
         records = RunRecords.create(options, world.scenario)
-        return records, *negotiate_slices(untouched(world), options, records, Reporter())
+        return records, negotiate_slices(untouched(world), options, records, Reporter())
 
     def test_every_slice_is_negotiated(
-        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+        self, world: World, ended: tuple[RunRecords, Reconciled]
     ) -> None:
-        records, _, status, note = ended
+        records, done = ended
+        status, note = done.status, done.note
         trades = agreed_trades(records, world.products)
         assert len(trades) == 2
         assert all(trades.values())
         steps = records.table("steps")
-        assert steps["step"].tolist() == list(range(6))
+        assert steps["step"].tolist() == list(range(7))  # the last reconciles
         assert steps["local_solves"].is_monotonic_increasing
         # Three steps are too few for either month, and that is what the run says.
         assert status in ("capped", "failed")
         assert all(f"{name}: capped" in note for name in trades)
 
+    def test_reconciling_is_recorded_as_what_was_said(
+        self, ended: tuple[RunRecords, Reconciled]
+    ) -> None:
+        """Two countries answer with a cost and a slope in each of two shares, and are told."""
+        records, done = ended
+        said = records.table("messages").query("step == 6")
+        asked = said[said["kind"] == "SharesCall"]
+        told = said[said["kind"] == "SharesCost"]
+        assert asked["receiver"].tolist() == told["sender"].tolist()
+        assert set(told["sender"]) == set(TWO) and set(told["receiver"]) == {"operator"}
+        assert set(told["numbers_disclosed"]) == {3}
+        assert len(said) == 2 * len(asked) + len(TWO)
+        last, before = (records.table("steps").iloc[k] for k in (-1, -2))
+        assert last["messages"] == said["hops"].sum() == len(said)
+        assert last["numbers_disclosed"] == 3 * len(told)
+        assert last["local_solves"] - before["local_solves"] == len(told)
+        assert last["dependent_solves"] == len(told) / len(TWO)
+        body = json.loads(told["body"].iloc[0])
+        assert body["cost_eur"] > 0 and len(body["slope_eur"]) == 2
+        assert json.loads(said["body"].iloc[-1])["share"] == list(done.shares.values())
+
     def test_trades_are_read_back_as_they_were_agreed(
-        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+        self, world: World, ended: tuple[RunRecords, Reconciled]
     ) -> None:
         table = ended[0].table("trades")
         trades = agreed_trades(ended[0], world.products)
@@ -245,9 +275,9 @@ class TestSlices:
             assert {t.path for t in of_slice} == {tuple(p.split(">")) for p in rows["path"]}
 
     def test_nobody_loses_with_one_fleet(
-        self, world: World, ended: tuple[RunRecords, Ledger, str, str]
+        self, world: World, ended: tuple[RunRecords, Reconciled]
     ) -> None:
-        _, ledger, status, note = ended
+        ledger, status, note = ended[1].ledger, ended[1].status, ended[1].note
         if status == "failed":
             assert "void" in note
             assert not any(flow.any() for flow in ledger.flows_mw.values())
@@ -261,7 +291,7 @@ class TestSlices:
     def test_resumed_run_writes_the_same_bytes(
         self,
         world: World,
-        ended: tuple[RunRecords, Ledger, str, str],
+        ended: tuple[RunRecords, Reconciled],
         tmp_path: Path,
         steps: int,
     ) -> None:
@@ -272,12 +302,15 @@ class TestSlices:
         assert records.steps == list(range(steps))
         counter = Stopper(100)
         again = negotiate_slices(untouched(world), options, records, counter)
-        assert counter.steps == 6 - steps
+        assert counter.steps == 7 - steps
         assert tables(records) == tables(ended[0])
-        for name, flow in ended[1].flows_mw.items():
-            assert again[0].flows_mw[name].tobytes() == flow.tobytes()
-        assert again[0].payments_eur == ended[1].payments_eur
-        assert again[1:] == ended[2:]
+        done = ended[1]
+        for name, flow in done.ledger.flows_mw.items():
+            assert again.ledger.flows_mw[name].tobytes() == flow.tobytes()
+        assert again.ledger.payments_eur == done.ledger.payments_eur
+        assert again.ledger.transfers == done.ledger.transfers
+        assert (again.status, again.note) == (done.status, done.note)
+        assert again.shares == done.shares
 
     def test_slices_draw_random_numbers_of_their_own(self, world: World) -> None:
         names = list(dict.fromkeys(world.products.slices))
@@ -296,7 +329,7 @@ class TestSlices:
     def test_a_slice_that_nobody_can_plan_ends_alone(
         self,
         world: World,
-        ended: tuple[RunRecords, Ledger, str, str],
+        ended: tuple[RunRecords, Reconciled],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -310,16 +343,17 @@ class TestSlices:
         monkeypatch.setattr(NegotiationModel, "plan_alone", plan_alone)
         options = replace(self.OPTIONS, out=tmp_path)
         records = RunRecords.create(options, world.scenario)
-        ledger, status, note = negotiate_slices(untouched(world), options, records, Reporter())
+        done = negotiate_slices(untouched(world), options, records, Reporter())
+        ledger, status, note = done.ledger, done.status, done.note
         assert f"{first}: infeasible MZ: infeasible" in note
         assert status in ("infeasible", "failed")
-        assert records.table("steps")["step"].tolist() == list(range(3))
+        assert records.table("steps")["step"].tolist() == list(range(4))
         ledger.check_balance()
 
     def test_what_cannot_be_reconciled_ends_in_a_status(
         self,
         world: World,
-        ended: tuple[RunRecords, Ledger, str, str],
+        ended: tuple[RunRecords, Reconciled],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         def fail(*_: object) -> None:
@@ -327,14 +361,16 @@ class TestSlices:
 
         monkeypatch.setattr(model.independent, "reconcile", fail)
         records = ended[0]
-        before = tables(records)
-        ledger, status, note = negotiate_slices(
+        slices = {f: kept for f, kept in tables(records).items() if "step-0006" not in f}
+        done = negotiate_slices(
             untouched(world), replace(self.OPTIONS, out=records.path.parent), records, Reporter()
         )
+        ledger, status, note = done.ledger, done.status, done.note
+        assert set(done.shares.values()) == {0.0}
         assert status == "failed"
         assert "not reconciled: RuntimeError: shares of the slices: no" in note
         assert not any(flow.any() for flow in ledger.flows_mw.values())
-        assert tables(records) == before
+        assert tables(records) == slices  # nothing is told of an office that did not come to an end
 
     def test_cost_curves_have_no_fleet(self, tmp_path: Path) -> None:
         options = RunOptions("triangle", decomposition="independent", out=tmp_path)

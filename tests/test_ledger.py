@@ -331,8 +331,8 @@ class TestRules:
         assert apart.net_import_mw("T").tolist() == [-1, -21]
 
     def test_transfers(self, ledger: Ledger) -> None:
-        ledger.transfer({"A": 5.0, "B": -5.0})
-        ledger.transfer({"A": 1e9, "T": -1e9 - 900.0})  # a share of a millionth is rounding
+        ledger.transfer({"A": 5.0, "B": -5.0}, "test")
+        ledger.transfer({"A": 1e9, "T": -1e9 - 900.0}, "test")  # a share of a millionth is rounding
         assert ledger.payments_eur == {"A": 1e9 + 5, "B": -5.0, "T": -1e9 - 900}
         for amounts, why in (
             ({"A": 1.0, "B": -0.9}, r"budget: transfers sum to 0\.1 EUR"),
@@ -340,7 +340,7 @@ class TestRules:
             ({"A": float("nan"), "B": 0.0}, "budget: a transfer would make A pay nan EUR"),
         ):
             with pytest.raises(RuleBroken, match=why):
-                ledger.transfer(amounts)
+                ledger.transfer(amounts, "test")
         assert ledger.payments_eur["B"] == -5.0
 
     def test_budget(self, ledger: Ledger) -> None:

@@ -332,7 +332,7 @@ TAMPERING: dict[str, Callable[[Any], Any]] = {
     "own flow": write_own_flow,
     "own payments": lambda m: m._ledger.payments_eur.update(A=-1e9),
     "own booking": lambda m: m._ledger.book(deal(1500.0, path=("T", "A"))),
-    "own transfer": lambda m: m._ledger.transfer({"A": -1e6, "T": 1e6}),
+    "own transfer": lambda m: m._ledger.transfer({"A": -1e6, "T": 1e6}, "none"),
     "own flows, all": lambda m: m._ledger.flows_mw.clear(),
     "own graph": lambda m: m._ledger.graph.edges["A", "T"]["capacity_mw"].update(A=1e9),
 }

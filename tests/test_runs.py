@@ -127,7 +127,8 @@ class TestRecords:
 
     def test_every_table_is_there(self, done: Done) -> None:
         for name in TABLES:
-            assert len(done.records.table(name)), name
+            needed = name not in ("transfers", "shares")  # what was agreed is paid and carried out
+            assert bool(len(done.records.table(name))) == needed, name
         for name in ("manifest.json", "scenario.json", "summary.json", "network.nc"):
             assert (done.path / name).is_file(), name
         steps = done.records.table("steps")

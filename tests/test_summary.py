@@ -296,9 +296,11 @@ def by_hand(decomposition: str, *deals: Trade, planner_eur: float | None = None)
         for share in (0.0, 1.0)
     ]
     options = RunOptions("two_countries", decomposition=decomposition)  # type: ignore[arg-type]
-    return summarise(
-        options, world, Result(ledger, *plans, "agreed", "", planner_eur), steps, trades
-    )
+    shares = {world.products.slices[0]: 0.5} if deals else {}
+    result = Result(ledger, *plans, "agreed", "", planner_eur)
+    if decomposition == "independent":
+        result = replace(result, shares=shares)
+    return summarise(options, world, result, steps, trades)
 
 
 class TestByHand:

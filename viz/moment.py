@@ -169,6 +169,17 @@ class Replay:
         self._after = {-1: start}
         for step in sorted(int(s) for s in view.steps["step"]):
             self._after[step] = self._booked(self._after[max(self._after)], step, None)
+        if len(view.shares):
+            # After the last step, of what the slices agreed on only a share is carried out.
+            share = dict(view.shares.to_numpy().tolist())
+            agreed, flows = self._trades, start
+            self._trades = {
+                step: rows.assign(mw=rows["mw"] * rows["slice"].map(share))
+                for step, rows in agreed.items()
+            }
+            for step in sorted(self._after):
+                flows = self._booked(flows, step, None)
+            self._trades, self._after[max(self._after)] = agreed, flows
 
     def flows_mw(self, step: int, last_round: int | None = None) -> dict[str, np.ndarray]:
         """MW of each product on each interconnector, positive from the first country."""

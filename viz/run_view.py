@@ -152,6 +152,11 @@ class RunView:
         return self.records.table("capacities")
 
     @cached_property
+    def shares(self) -> pd.DataFrame:
+        """Table ``shares``; without rows unless slices were reconciled."""
+        return self.records.table("shares")
+
+    @cached_property
     def disclosure(self) -> pd.DataFrame:
         """Who heard how much from whom: observer, victim, messages, numbers.
 
