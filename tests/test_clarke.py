@@ -233,7 +233,7 @@ def test_only_a_rule_that_says_so_may_leave_a_deficit() -> None:
     with pytest.raises(RuleBroken, match="budget: payments sum to -1"):
         case.ledger.check_budget()
     with pytest.raises(RuleBroken, match="budget"):
-        case.ledger.transfer({OPERATOR: 1.0})
+        case.ledger.transfer({OPERATOR: 1.0}, "none")
 
 
 def test_nobody_can_lie_to_or_compare_what_asks_for_the_problem_itself(tmp_path: Path) -> None:
