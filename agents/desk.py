@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from agents.bidding import Bidder
-from agents.bundle_side import BundleSide
 from agents.consensus_side import ConsensusSide
 from agents.curve_side import CurveSide
 from agents.offer_side import OfferSide
+from agents.proposal_side import ProposalSide
 from agents.side import Answerer, Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.messages import Body, Message
 from protocols.public import PublicLedger
 
-SIDES: tuple[type[Side], ...] = (Bidder, OfferSide, CurveSide, ConsensusSide, BundleSide)
+SIDES: tuple[type[Side], ...] = (Bidder, OfferSide, CurveSide, ConsensusSide, ProposalSide)
 
 
 class Desk:

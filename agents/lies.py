@@ -17,10 +17,10 @@ from agents.problem import Plan, Terms
 from agents.strategy import Answer, Choices, Numbers, Strategy, first_blocks
 from agents.valuation import MarginalCosts, Valuation
 from protocols.auction_messages import Allotment, Consent, CostCall, CostChange
-from protocols.bundle_messages import Preference, ProposalCall, Trial, TrialCall
 from protocols.messages import Body, Interest, InterestCall, Limit, LimitCall, Message
 from protocols.offer_messages import Agenda, BooksCall, Offer
 from protocols.parameters import NonNegative, WholeNumber, read_parameters
+from protocols.proposal_messages import Preference, ProposalCall, Trial, TrialCall
 from protocols.prototype_messages import Bid, BidCall, ChoiceCall, ExportCost
 from protocols.public import PublicLedger
 

@@ -16,7 +16,7 @@ from model.options import RunOptions
 from model.players import check_rules, chosen_protocol, chosen_strategies
 from model.settlement import SETTLEMENTS
 from protocols.plugins import Family, PluginError
-from protocols.registry import protocol_class, protocol_modes
+from protocols.registry import advice, protocol_class, protocol_modes
 from pypsa_earth.names import is_network_file
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.loader import list_scenarios, load_scenario, scenario_folder
@@ -172,7 +172,8 @@ def choose_protocol(protocol: str, mode: str | None) -> tuple[str, str]:
         If there is no such protocol or mode, with the nearest known name.
     """
     modes = protocol_modes()
-    _check_name("--protocol", protocol, modes)
+    if protocol not in modes:
+        raise ScenarioError(f"--protocol: no '{protocol}'{advice(protocol)}")
     chosen = mode or _default_mode(modes[protocol])
     _check_name("--mode", chosen, modes[protocol], f" of {protocol}")
     return protocol, chosen

@@ -1,4 +1,4 @@
-"""Clearing of step curves on a network: the linear programme of market coupling.
+"""Clearing of step curves on a network: the linear programme of iterated clearing.
 
 One sparse linear programme clears all products at once. It maximises the welfare that the curves
 report over the flows of the graph, with losses, net capacities and a balance for every zone and

@@ -1,10 +1,10 @@
-"""The k-double auction: one price between the last bid and the last ask that trade."""
+"""The k-double auction: one price between the last bid and the last ask, or everyone's own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocols.orders import NOTHING, Match, Orders, margin
+from protocols.orders import NOTHING, Match, Orders, margin, mean_price
 from protocols.parameters import Weight
 from protocols.sealed_auction import SealedAuction
 
@@ -25,9 +25,17 @@ def clear_k_double(buyers: Orders, sellers: Orders, k: float = 0.5) -> Match:
     return Match(m.mw, price, price)
 
 
+def clear_pay_as_bid(buyers: Orders, sellers: Orders) -> Match:
+    """Trade what the k-double auction trades; buyers pay their bids, sellers get their asks."""
+    m = margin(buyers, sellers)
+    if m is None:
+        return NOTHING
+    return Match(m.mw, mean_price(buyers, m.mw), mean_price(sellers, m.mw))
+
+
 @dataclass
 class KDoubleAuction(SealedAuction):
-    """Neighbours send sealed orders for every product on their line; one price clears each.
+    """Neighbours send sealed orders for every product on their line, which clear where they cross.
 
     Rules, for every interconnector that does not rest:
 
@@ -35,7 +43,9 @@ class KDoubleAuction(SealedAuction):
        less sells, and price levels are set between the two.
     2. Each end answers what it would sell or buy at each level, all products together.
     3. Per product, blocks trade while the bid is at least the ask, all at one price: ``k`` times
-       the last bid plus ``1 - k`` times the last ask that trade.
+       the last bid plus ``1 - k`` times the last ask that trade. With ``own_prices`` the same
+       blocks trade as bid: buyers pay what they bid, sellers get what they asked, and since nobody
+       but countries may keep money, each end of the line gets half of the spread back.
     4. Both ends re-solve with the outcome and accept if they are better off; if not it is
        offered at half its size, and lastly the next auction of the line is smaller.
 
@@ -47,20 +57,30 @@ class KDoubleAuction(SealedAuction):
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 
+    With ``own_prices`` only the price changes, from the middle of the last bid and ask to that of
+    all bids and asks that trade: quantities of an auction are the same, and so is the outcome
+    unless a price makes one end refuse. The refund undoes what pay-as-bid is known for.
+
     References: Chatterjee & Samuelson (1983), Operations Research 31; Myerson & Satterthwaite
-    (1983), Journal of Economic Theory 29.
+    (1983), Journal of Economic Theory 29; Kahn, Cramton, Porter & Tabors (2001), The Electricity
+    Journal 14, on uniform and pay-as-bid pricing.
 
     Parameters
     ----------
     k : float
         Weight of the last bid in the price, 0 to 1.
+    own_prices : bool
+        Whether every block trades at its own price; ``k`` then does not matter.
     """
 
     k: Weight = 0.5
+    own_prices: bool = False
 
     name = "k_double_auction"
     discloses = "marginal prices, amounts at posted price levels, consent"
 
     def match(self, buyers: Orders, sellers: Orders) -> Match:
-        """Clear at one price."""
+        """Clear at one price, or at everyone's own."""
+        if self.own_prices:
+            return clear_pay_as_bid(buyers, sellers)
         return clear_k_double(buyers, sellers, self.k)

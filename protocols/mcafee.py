@@ -45,9 +45,10 @@ class McAfee(SealedAuction):
        offered at half its size, and lastly the next auction of the line is smaller.
 
     Properties: nobody loses, by re-solved cost; budget balanced with the refund, in surplus
-    without; loses at most the least valuable trade of every auction. It is truthful in the
-    textbook, where every trader wants one unit; with several blocks a country, and with the refund,
-    it is not.
+    without; loses at most the least valuable trade of every auction. Not truthful. In the textbook
+    every trader wants one unit, so that the first bid and ask that do not trade, which make the
+    price, are other people's. On a line one country makes all bids and one all asks: each moves
+    its own price, and McAfee's lemma is void. The refund takes away what is left of it.
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 

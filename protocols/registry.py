@@ -8,6 +8,14 @@ from protocols.base import Protocol
 from protocols.parameters import read_parameters
 from protocols.plugins import Family, PluginError, suggest
 
+# Names that promised what the rules do not keep, and where those rules are now.
+FORMER = {
+    "bundle": "it is called douglas_rachford now",
+    "market_coupling": "it is called iterated_clearing now",
+    "pay_as_bid": "it is k_double_auction with --set protocol.own_prices=true now",
+    "vcg": "it is called fractional_vcg now; the truthful rule is --settlement clarke",
+}
+
 # A member is announced as ``name`` or ``name.mode``.
 PROTOCOLS = Family("dman_cep.protocols", "protocol", Protocol)
 
@@ -21,6 +29,11 @@ def protocol_modes() -> dict[str, tuple[str, ...]]:
     return modes
 
 
+def advice(unknown: str) -> str:
+    """What to choose instead of a protocol that there is not, to be put behind its name."""
+    return f"; {FORMER[unknown]}" if unknown in FORMER else suggest(unknown, protocol_modes())
+
+
 def protocol_class(name: str, mode: str) -> type[Protocol]:
     """Class of a protocol.
 
@@ -31,7 +44,7 @@ def protocol_class(name: str, mode: str) -> type[Protocol]:
     """
     modes = protocol_modes()
     if name not in modes:
-        raise PluginError(f"unknown protocol '{name}'{suggest(name, modes)}")
+        raise PluginError(f"unknown protocol '{name}'{advice(name)}")
     if mode not in modes[name]:
         raise PluginError(f"{name} has no mode '{mode}'{suggest(mode, modes[name])}")
     member = f"{name}.{mode}"

@@ -35,9 +35,9 @@ FAMILIES = ("flat", "tou", "hourly")
 USUAL = {
     "bilateral_bids.adaptive": FAMILIES,
     "bilateral_bids.prototype": ("flat",),
-    "bundle.standard": ("hourly",),
+    "douglas_rachford.standard": ("hourly",),
     "consensus_admm.standard": ("hourly", "tou"),
-    "market_coupling.standard": ("hourly", "tou"),
+    "iterated_clearing.standard": ("hourly", "tou"),
 }
 COUNTS = ("steps", "rounds", "messages", "numbers_disclosed", "solves", "dependent_solves")
 MARKER = "python -m tests.bench_protocols"

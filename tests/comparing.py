@@ -15,7 +15,7 @@ from model.experiments.team import Team
 # Teaching countries whose plants are uncertain: a case takes milliseconds.
 SMALL = Experiment(
     scenario="triangle",
-    protocols=("market_coupling", "bilateral_bids.adaptive"),
+    protocols=("iterated_clearing", "bilateral_bids.adaptive"),
     products=("flat",),
     settlements=("pay_as_agreed", "nodal_price"),
     variants=("base", "line_out"),

@@ -17,12 +17,12 @@ ONE_WEEK, FOUR_WEEKS = "a week of four countries", "four weeks of four countries
 TWO_WEEKS = "two weeks of two countries"
 SAME_WORLD = {
     "test_alternating_offers": ONE_WEEK,
-    "test_bundle": ONE_WEEK,
+    "test_douglas_rachford": ONE_WEEK,
     "test_coalitions": ONE_WEEK,
     "test_conformance": ONE_WEEK,
     "test_consensus_admm": ONE_WEEK,
     "test_disclosure": ONE_WEEK,
-    "test_market_coupling": ONE_WEEK,
+    "test_iterated_clearing": ONE_WEEK,
     "test_several_ports": ONE_WEEK,
     "test_negotiation": FOUR_WEEKS,
     "test_planning": FOUR_WEEKS,

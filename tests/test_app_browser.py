@@ -186,7 +186,9 @@ def test_an_address_of_a_run_opens_it(page: Any, address: str, results: Path) ->
 
 
 def test_a_comparison_is_shown(page: Any, address: str, results: Path) -> None:
-    words = "--scenario two_countries --protocols vcg,k_double_auction --seeds 3 --workers 1 --out"
+    words = (
+        "--scenario two_countries --protocols mcafee,k_double_auction --seeds 3 --workers 1 --out"
+    )
     done = CliRunner().invoke(command_line.app, ["compare", *words.split(), str(results)])
     assert done.exit_code == 0, done.output
     page.goto(address)

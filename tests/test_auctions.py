@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -10,23 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.strategy import MarkUp
 from model.negotiation import NegotiationModel
 from model.planner import planner
 from model.world import World
 from protocols.clock_auction import ClockAuction
-from protocols.k_double_auction import KDoubleAuction, clear_k_double
+from protocols.fractional_vcg import FractionalVcg
+from protocols.k_double_auction import KDoubleAuction, clear_k_double, clear_pay_as_bid
 from protocols.mcafee import McAfee, clear_mcafee
 from protocols.orders import Orders, asks, bids, margin
-from protocols.pay_as_bid import PayAsBid, clear_pay_as_bid
 from protocols.plugins import PluginError
 from protocols.registry import make_protocol
-from protocols.vcg import Vcg
 from tests.clarke import clear_vcg
 from tests.small_worlds import teaching_world
 
+OwnPrices = partial(KDoubleAuction, own_prices=True)
 BIDS = np.array([100.0, 90, 80, 70, 60])
 ASKS = np.array([80.0, 85, 95, 100, 110])
-LINE_AUCTIONS = (KDoubleAuction, PayAsBid, McAfee, ClockAuction)
+LINE_AUCTIONS = (KDoubleAuction, OwnPrices, McAfee, ClockAuction)
 prices = st.lists(st.integers(0, 100), min_size=1, max_size=6).map(lambda p: np.array(p, float))
 
 
@@ -188,8 +190,10 @@ def test_uniform_price_suits_everyone_who_trades(b: np.ndarray, s: np.ndarray) -
     assert not (len(left_b) and len(left_s)) or left_b[0] < left_s[0]
 
 
-def held(place: World, protocol) -> NegotiationModel:  # type: ignore[no-untyped-def]
-    model = NegotiationModel(place.problems, place.graph, place.products, protocol, seed=1)
+def held(place: World, protocol, strategies=None) -> NegotiationModel:  # type: ignore[no-untyped-def]
+    model = NegotiationModel(
+        place.problems, place.graph, place.products, protocol, seed=1, strategies=strategies
+    )
     model.plan_alone()
     while model.running and model.steps < 60:
         before = model.gain_eur
@@ -213,17 +217,34 @@ def test_auctions_between_two_countries_find_most_of_the_gain(kind: type, name: 
 def test_vcg_on_the_network_shares_by_contribution() -> None:
     """Between two countries each adds all of the welfare, so that they share it equally."""
     place = teaching_world("two_countries")
-    model = held(place, Vcg())
+    model = held(place, FractionalVcg())
     assert model.status == "agreed"
     possible = sum(model.autarky_eur.values()) - planner(place).cost_eur
     assert model.gain_eur >= 0.97 * possible
     assert min(model.gains_eur.values()) >= 0
 
 
+@pytest.mark.parametrize("kind", [FractionalVcg, OwnPrices])
+@pytest.mark.parametrize("place", ["two_countries", "two_countries_limited"])
+def test_shading_a_little_pays_half_of_it_on_all_that_is_traded(kind: type, place: str) -> None:
+    """Who of two adds m EUR/MWh to what it reports wins m q / 2 on its q MWh, at first order.
+
+    Sixteen price levels, because a curve of four blurs what little shading does.
+    """
+    market, m = teaching_world(place), 1.0
+    alone = float(market.problems["B"].solve(np.zeros(1)).price_eur_per_mwh[0])
+    honest, shaded = (
+        held(market, kind(levels=16), strategies) for strategies in ({}, {"B": MarkUp(m / alone)})
+    )
+    traded_mwh = float(market.products.weights_h @ shaded.ledger.net_import_mw("B"))
+    won = shaded.gains_eur["B"] - honest.gains_eur["B"]
+    assert won == pytest.approx(m * traded_mwh / 2, rel=0.06)
+
+
 def test_vcg_on_the_network_lacks_the_whole_welfare_between_two() -> None:
     """Each is due all of it, and it is there once (Myerson & Satterthwaite 1983)."""
     place = teaching_world("two_countries")
-    model = NegotiationModel(place.problems, place.graph, place.products, Vcg(), seed=1)
+    model = NegotiationModel(place.problems, place.graph, place.products, FractionalVcg(), seed=1)
     model.plan_alone()
     model.step()
     assert model.last is not None

@@ -103,7 +103,9 @@ def test_the_worked_example(tmp_path: Path, rule: str, gains: tuple[float, ...],
 def test_its_trades_make_the_flows(tmp_path: Path) -> None:
     """No protocol is held, whatever was asked for: contracts are hourly and are the outcome."""
     done = run(
-        RunOptions("triangle", "vcg", products="flat", settlement="clarke", out=tmp_path, seed=7)
+        RunOptions(
+            "triangle", "fractional_vcg", products="flat", settlement="clarke", out=tmp_path, seed=7
+        )
     )
     assert (done["protocol"], done["products"], done["steps"]) == ("direct", "hourly", 1)
     records = RunRecords.open(Path(done["folder"]))

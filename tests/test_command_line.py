@@ -246,7 +246,10 @@ class TestOptions:
             ("--scenario triangle --resolution 3h", "triangle are cost curves"),
             ("--scenario triangle --slices year", "triangle are cost curves"),
             ("--scenario triangle --solver gurobi", "triangle are cost curves"),
-            ("--scenario sapp2030 --protocol vcg --set protocol.levels=0", "parameter levels: 0"),
+            (
+                "--scenario sapp2030 --protocol fractional_vcg --set protocol.levels=0",
+                "parameter levels: 0",
+            ),
             ("--scenario sapp2030 --countries ZA,za", "did you mean 'ZA'?"),
             ("--scenario sapp2030 --countries ZA,ZX", "--countries: unknown country 'ZX'"),
             ("--scenario triangle --countries ,", "name at least one"),

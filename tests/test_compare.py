@@ -25,7 +25,7 @@ from model.experiments.team import LocalTeam
 from model.planner import planner
 from model.reporting import Reporter
 from model.world import build_world, chosen_scenario
-from protocols.market_coupling import MarketCoupling
+from protocols.iterated_clearing import IteratedClearing
 from scenarios.loader import scenario_folder
 from tests.comparing import SMALL, TeamOfOne, compared, resumed, tables
 
@@ -113,7 +113,7 @@ def test_ray_cluster_of_two_nodes_leaves_the_same_bytes(unbroken: Path, tmp_path
 def test_interrupted_at_a_random_moment_and_resumed(
     kind: signal.Signals, unbroken: Path, tmp_path: Path
 ) -> None:
-    given = ["--scenario", "triangle", "--protocols", "market_coupling,bilateral_bids.adaptive"]
+    given = ["--scenario", "triangle", "--protocols", "iterated_clearing,bilateral_bids.adaptive"]
     given += ["--products", "flat", "--settlement", "pay_as_agreed,nodal_price"]
     given += ["--variants", "base,line_out", "--seeds", "3", "--workers", "1"]
     process = subprocess.Popen(
@@ -149,11 +149,11 @@ def test_a_case_that_fails_is_reported_and_stops_nothing(
         raise ZeroDivisionError("a plug-in's mistake")
 
     with monkeypatch.context() as broken:
-        broken.setattr(MarketCoupling, "run", fail)
+        broken.setattr(IteratedClearing, "run", fail)
         done = compared(tmp_path)
     path = done.folder.path
     runs = read_table(path, "runs")
-    failed = runs["protocol"] == "market_coupling.standard"
+    failed = runs["protocol"] == "iterated_clearing.standard"
     assert set(runs["status"][failed]) == {"failed"}
     (reason,) = set(runs["reason"][failed])
     assert reason.startswith("ZeroDivisionError: a plug-in's mistake (test_compare.py:")
@@ -261,7 +261,9 @@ def test_truthful_is_truthful_whatever_the_scenario_says(tmp_path: Path) -> None
 
     def gains(scenario: str) -> list[float]:
         experiment = Experiment(
-            scenario=scenario, protocols=("vcg",), strategies=("truthful", "A=markup:0.2")
+            scenario=scenario,
+            protocols=("fractional_vcg",),
+            strategies=("truthful", "A=markup:0.2"),
         )
         bench = Bench()
         return [bench.measure(case).run["gain_meur"] for case in Grid(experiment).cases]

@@ -18,7 +18,7 @@ from scenarios.loader import list_scenarios, load_scenario, scenario_folder
 from scenarios.uncertainty import Range, Uncertainty
 from scenarios.variants import list_variants, variant_change
 
-PLAIN: dict[str, Any] = {"scenario": "triangle", "protocols": ["market_coupling"]}
+PLAIN: dict[str, Any] = {"scenario": "triangle", "protocols": ["iterated_clearing"]}
 SAPP = scenario_folder("sapp2030")
 
 
@@ -46,7 +46,7 @@ def told_of_file(tmp_path: Path, text: str) -> str:
 
 def test_grid_is_every_combination_once_in_order() -> None:
     found = grid(
-        protocols=["bilateral_bids", "market_coupling", "bilateral_bids.adaptive"],
+        protocols=["bilateral_bids", "iterated_clearing", "bilateral_bids.adaptive"],
         products=["flat", "hourly"],
         strategies=["truthful", "E=markup:0.1"],
         settlements=["pay_as_agreed", "equal_split"],
@@ -54,7 +54,7 @@ def test_grid_is_every_combination_once_in_order() -> None:
         seeds=[0, 7],
         set={"scenario.wheeling_eur_per_mwh": [0, 1], "protocol.max_hops": [1, 2]},
     )
-    hops = {"bilateral_bids.adaptive": 2, "market_coupling.standard": 1}
+    hops = {"bilateral_bids.adaptive": 2, "iterated_clearing.standard": 1}
     rows = [case.coordinates for case in found.cases]
     for protocol, levels in hops.items():
         mine = [row for row in rows if row["protocol"] == protocol]
@@ -98,11 +98,11 @@ def test_set_goes_before_the_variant_and_that_before_chance() -> None:
 
 def test_a_protocol_has_its_own_products_and_parameters() -> None:
     own = {"protocol": "bilateral_bids", "products": ["flat", "hourly"], "set": {"max_hops": 1}}
-    cases = grid(protocols=[own, "market_coupling"], products=["tou"]).cases
+    cases = grid(protocols=[own, "iterated_clearing"], products=["tou"]).cases
     assert [(c.protocol, c.products, c.changes) for c in cases] == [
         ("bilateral_bids.adaptive", "flat", "protocol.max_hops=1"),
         ("bilateral_bids.adaptive", "hourly", "protocol.max_hops=1"),
-        ("market_coupling.standard", "tou", ""),
+        ("iterated_clearing.standard", "tou", ""),
     ]
 
 
@@ -110,7 +110,7 @@ def test_a_protocol_has_its_own_products_and_parameters() -> None:
     ("given", "text"),
     [
         ({"scenario": "triangel"}, "--scenario: .*did you mean 'triangle'"),
-        ({"protocols": ["market_copling"]}, "--protocols: .*did you mean 'market_coupling'"),
+        ({"protocols": ["iterated_claering"]}, "--protocols: .*did you mean 'iterated_clearing'"),
         ({"protocols": ["bilateral_bids.adaptiv"]}, "--protocols: .*did you mean 'adaptive'"),
         ({"products": ["tuo"]}, "--products: .*did you mean 'tou'"),
         ({"strategies": ["E=markp:1"]}, "--strategy: .*did you mean 'markup'"),
@@ -155,12 +155,15 @@ def test_gains_that_cannot_be_valued_are_refused_first(monkeypatch: pytest.Monke
 
 
 def test_mistakes_in_a_file_name_line_and_key(tmp_path: Path) -> None:
-    start = "scenario: triangle\nprotocols:\n  - market_coupling\n"
-    said = told_of_file(tmp_path, start + "  - {protocol: bundel}\n")
-    assert "experiment.yaml, line 4, key protocols[2]: no 'bundel'; did you mean 'bundle'" in said
+    start = "scenario: triangle\nprotocols:\n  - iterated_clearing\n"
+    said = told_of_file(tmp_path, start + "  - {protocol: douglas_rachfrod}\n")
+    assert (
+        "experiment.yaml, line 4, key protocols[2]: no 'douglas_rachfrod'; "
+        "did you mean 'douglas_rachford'" in said
+    )
     said = told_of_file(tmp_path, start + "varants: [base]\n")
     assert "line 4, key varants: unknown key; did you mean 'variants'" in said
-    said = told_of_file(tmp_path, "scenario: triangle\nprotocls: [vcg]\n")
+    said = told_of_file(tmp_path, "scenario: triangle\nprotocls: [fractional_vcg]\n")
     assert "line 2, key protocls: unknown key; did you mean 'protocols'" in said
     said = told_of_file(tmp_path, start + "set:\n  demand_factr: [0.9, 1.1]\n")
     assert "line 5, key set.demand_factr: " in said
@@ -173,7 +176,7 @@ def test_mistakes_in_a_file_name_line_and_key(tmp_path: Path) -> None:
 def test_file_and_options_mean_the_same(tmp_path: Path) -> None:
     file = tmp_path / "experiment.yaml"
     file.write_text(
-        "scenario: triangle\nprotocols: [market_coupling]\nseeds: 2\n"
+        "scenario: triangle\nprotocols: [iterated_clearing]\nseeds: 2\n"
         "strategies: [truthful, E=markup:0.1]\nset: {wheeling_eur_per_mwh: [0, 1]}\n"
     )
     folder, grid_of_file, _ = prepare_comparison(

@@ -136,7 +136,7 @@ def two_countries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grid = Grid(
         Experiment(
             scenario="two_countries",
-            protocols=("vcg", "k_double_auction"),
+            protocols=("fractional_vcg", "k_double_auction"),
             strategies=tuple(profiles),
         )
     )
@@ -162,21 +162,21 @@ def test_what_the_pool_loses_is_the_triangle_of_the_closed_form(two_countries: P
 
 def test_shading_pays_in_auctions_that_balance_their_budget(two_countries: Path) -> None:
     # Myerson and Satterthwaite (1983): no efficient trade without loss and deficit is truthful.
-    # In the k-double auction a country moves the price; the fee of vcg takes a share of what
-    # each is seen to add, so both gain by being seen to add less.
+    # In the k-double auction a country moves the price; the fractional rule
+    # leaves each a share of what it is seen to add, so both gain by being seen to add less.
     table = regrets(
         best_deviations(
             deviations(read_table(two_countries, "runs"), read_table(two_countries, "countries"))
         )
     )
-    assert set(table["protocol"]) == {"vcg.standard", "k_double_auction.standard"}
+    assert set(table["protocol"]) == {"fractional_vcg.standard", "k_double_auction.standard"}
     assert (table["deviate"] == 2).all()
     assert (table["largest_own_gain_meur"] > 0).all()
     assert (table["regret_meur"] > 0).all()
 
 
 def test_the_command_tells_an_unknown_country_or_strategy(tmp_path: Path) -> None:
-    order = ["incentives", "--scenario", "two_countries", "--protocols", "vcg"]
+    order = ["incentives", "--scenario", "two_countries", "--protocols", "fractional_vcg"]
     order += ["--out", str(tmp_path)]
     for more, word in (
         (["--deviating", "ZZ"], "--deviating: no country 'ZZ'"),

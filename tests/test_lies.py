@@ -23,7 +23,7 @@ from tests.small_worlds import teaching_world
 
 PROTOCOLS = [(name, mode) for name, modes in protocol_modes().items() for mode in modes]
 # A lie keeps some from coming to rest, which is not what is tested here.
-SHORTER = {"bundle": {"rounds": 20}, "alternating_offers": {"turns": 20}}
+SHORTER = {"douglas_rachford": {"rounds": 20}, "alternating_offers": {"turns": 20}}
 LIES = ("overstate:7", "shade:6", "shade:-6", "unwilling:export", "unwilling:import", "delay:2")
 
 
@@ -84,7 +84,7 @@ def test_a_lie_breaks_no_rule_and_costs_the_truthful_nothing(name: str, mode: st
 
 
 def test_three_liars_at_once_break_no_rule() -> None:
-    for name in ("consensus_admm", "market_coupling"):
+    for name in ("consensus_admm", "iterated_clearing"):
         world = teaching_world("triangle")
         three = zip(world.countries, ("overstate:3", "shade:4", "unwilling:import"), strict=True)
         model = negotiated(world, name, "standard", **dict(three))

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from model.choices import choose_protocol
+from protocols.plugins import PluginError
+from protocols.registry import FORMER, make_protocol, protocol_modes
+from scenarios.errors import ScenarioError
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "plugins.md"
 
@@ -106,3 +111,13 @@ def test_a_broken_plugin_is_named_and_stops_nobody_else(plugin) -> None:
     assert listed.returncode == 0
     assert "cannot be loaded" in listed.stdout
     assert "bilateral_bids" in listed.stdout
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_former_name_says_where_its_rules_are_now(name: str) -> None:
+    """No silent alias: who typed it may have believed what it promised."""
+    with pytest.raises(PluginError, match=f"unknown protocol '{name}'; it is ") as told:
+        make_protocol(name)
+    assert any(known in str(told.value) for known in protocol_modes())
+    with pytest.raises(ScenarioError, match=f"--protocol: no '{name}'; it is "):
+        choose_protocol(name, None)

@@ -238,13 +238,12 @@ PROTOCOLS = (
     ("alternating_offers", "standard"),
     ("rubinstein", "standard"),
     ("consensus_admm", "standard"),
-    ("pay_as_bid", "standard"),
     ("k_double_auction", "standard"),
     ("mcafee", "standard"),
     ("clock_auction", "standard"),
-    ("market_coupling", "standard"),
-    ("vcg", "standard"),
-    ("bundle", "standard"),
+    ("iterated_clearing", "standard"),
+    ("fractional_vcg", "standard"),
+    ("douglas_rachford", "standard"),
 )
 
 
@@ -294,14 +293,21 @@ def test_rules_not_made_for_network_files_are_refused(
 def test_a_protocol_that_knows_one_port_is_refused_before_anything_is_written(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol_class("vcg", "standard"), "several_ports", False)
-    given = {"scenario": str(file), "protocol": "vcg", "mode": "standard", "out": tmp_path}
-    with pytest.raises(ScenarioError, match=r"vcg is not made for .* several places \(ZA\)"):
+    monkeypatch.setattr(protocol_class("fractional_vcg", "standard"), "several_ports", False)
+    given = {
+        "scenario": str(file),
+        "protocol": "fractional_vcg",
+        "mode": "standard",
+        "out": tmp_path,
+    }
+    with pytest.raises(
+        ScenarioError, match=r"fractional_vcg is not made for .* several places \(ZA\)"
+    ):
         choose_options({**given, "countries": COUNTRIES})
-    with pytest.raises(ScenarioError, match="vcg is not made for"):
-        run(RunOptions(str(file), "vcg", "standard", countries=COUNTRIES, out=tmp_path))
+    with pytest.raises(ScenarioError, match="fractional_vcg is not made for"):
+        run(RunOptions(str(file), "fractional_vcg", "standard", countries=COUNTRIES, out=tmp_path))
     assert not list(tmp_path.iterdir())
-    assert choose_options({**given, "countries": ("BW", "NA")}).protocol == "vcg"
+    assert choose_options({**given, "countries": ("BW", "NA")}).protocol == "fractional_vcg"
 
 
 def test_coalitions_of_a_network_file_are_not_valued(world: World) -> None:

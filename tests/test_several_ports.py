@@ -12,12 +12,12 @@ from agents.strategy import make_strategy
 from model.engine import MarketView
 from model.negotiation import NegotiationModel
 from model.planner import planner
-from protocols.bundle_messages import Trial, TrialCall
 from protocols.clearing import Network
 from protocols.cut_bound import Cut, CutBound
 from protocols.evidence import MarginalValue
 from protocols.flow_network import FlowNetwork
 from protocols.landing import Zones
+from protocols.proposal_messages import Trial, TrialCall
 from protocols.registry import make_protocol
 from pypsa_earth.references import solve_whole
 from pypsa_earth.rules import NationalRules
@@ -27,7 +27,9 @@ from tests.small_worlds import ports_world, untouched
 
 # Accuracy of the planner's and the countries' solvers, as a share of the cost.
 ACCURACY = 1e-7
-OPERATORS = pytest.mark.parametrize("name", ["bundle", "market_coupling", "vcg"])
+OPERATORS = pytest.mark.parametrize(
+    "name", ["douglas_rachford", "iterated_clearing", "fractional_vcg"]
+)
 
 
 def negotiation(name: str, workers: int = 1, liar: str = "", **changes: float) -> NegotiationModel:
@@ -95,7 +97,7 @@ def test_one_port_is_one_row_a_country() -> None:
 
 
 def test_exchange_is_the_ledgers_at_every_port() -> None:
-    model = negotiation("bundle", rounds=5)
+    model = negotiation("douglas_rachford", rounds=5)
     before = FlowNetwork.of(view(model))
     model.step()
     market = view(model)
@@ -111,7 +113,7 @@ def test_exchange_is_the_ledgers_at_every_port() -> None:
 
 @pytest.mark.parametrize("rounds", [1, 7, 40])
 def test_the_bound_holds_whenever_it_stops(rounds: int) -> None:
-    model = negotiation("bundle", rounds=rounds, gap=1e-3)
+    model = negotiation("douglas_rachford", rounds=rounds, gap=1e-3)
     model.step()
     check_sandwich(model)
     if rounds == 40:
@@ -121,7 +123,7 @@ def test_the_bound_holds_whenever_it_stops(rounds: int) -> None:
 
 
 def test_the_bound_holds_from_flows_that_are_there() -> None:
-    model = negotiation("bundle", rounds=4, gap=1e-4)
+    model = negotiation("douglas_rachford", rounds=4, gap=1e-4)
     model.step()
     first = model.gain_eur
     assert model.status == "running"
@@ -132,7 +134,7 @@ def test_the_bound_holds_from_flows_that_are_there() -> None:
 
 def test_the_bound_is_the_least_that_cuts_at_both_ports_allow() -> None:
     """The least cost of flows if the cuts were all there is, by a programme written out."""
-    network = FlowNetwork.of(view(negotiation("bundle")))
+    network = FlowNetwork.of(view(negotiation("douglas_rachford")))
     rng = np.random.default_rng(3)
     bound, countries = CutBound(most_cuts=8), network.countries
     products, arcs = len(network.hours), 2 * len(network.edges)
@@ -161,7 +163,7 @@ def test_the_bound_is_the_least_that_cuts_at_both_ports_allow() -> None:
 
 
 def test_coupling_comes_near_the_planner() -> None:
-    model = negotiation("market_coupling")
+    model = negotiation("iterated_clearing")
     model.step()
     gain = sum(model.autarky_eur.values()) - best_eur()
     assert model.gain_eur >= 0.99 * gain
@@ -209,7 +211,7 @@ def test_who_lies_at_two_ports_does_no_harm_to_others(name: str) -> None:
 
 
 def test_marginal_values_at_two_ports_bound_that_of_net_import() -> None:
-    ledger = negotiation("bundle").ledger
+    ledger = negotiation("douglas_rachford").ledger
     count = len(ledger.products)
     mw = np.concatenate([np.full(count, 30.0), np.full(count, -10.0)])
     value = np.concatenate([np.full(count, 50.0), np.full(count, 20.0)])

@@ -143,7 +143,7 @@ def _grid(wish: Wish) -> Grid:
     if "scenario" not in wish.given:
         raise ScenarioError("name a scenario, --scenario sapp2030, or a file: EXPERIMENT.yaml")
     if "protocols" not in wish.given:
-        raise ScenarioError("name the protocols: --protocols bilateral_bids,market_coupling or all")
+        raise ScenarioError("name the protocols: --protocols bilateral_bids,consensus_admm or all")
     try:
         return Grid(experiment_from_options(wish.given))
     except SpecError as error:

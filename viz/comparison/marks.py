@@ -25,8 +25,8 @@ def places(treatments: Iterable[str]) -> dict[str, int]:
 
     Examples
     --------
-    >>> places(["vcg", "bundle"])
-    {'bundle': 0, 'vcg': 1}
+    >>> places(["fractional_vcg", "douglas_rachford"])
+    {'douglas_rachford': 0, 'fractional_vcg': 1}
     """
     return {name: place for place, name in enumerate(sorted(treatments))}
 

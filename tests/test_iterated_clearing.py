@@ -22,12 +22,12 @@ from protocols.auction_messages import CostCall, CostChange, Curve, CurveCall, W
 from protocols.base import Outcome
 from protocols.clearing import Network, StepCurves
 from protocols.compensation import compensation_eur
+from protocols.fractional_vcg import _step_curves
 from protocols.hot_programme import HotProgramme
-from protocols.market_coupling import MarketCoupling
+from protocols.iterated_clearing import IteratedClearing
 from protocols.messages import Body, Message
 from protocols.pool_settlement import FlowChange
 from protocols.products import Products
-from protocols.vcg import _step_curves
 from scenarios.schema import CostCurve
 from tests.small_worlds import FOUR, small_world, untouched
 
@@ -275,7 +275,7 @@ def test_truthful_curves_report_no_more_than_the_truth(
     assert reported <= true + 1e-6 * abs(problem.cost(np.zeros(1)))
 
 
-def talk(protocol: MarketCoupling, view: MarketView, answers) -> tuple[Outcome, list[Message]]:  # type: ignore[no-untyped-def]
+def talk(protocol: IteratedClearing, view: MarketView, answers) -> tuple[Outcome, list[Message]]:  # type: ignore[no-untyped-def]
     """Hold a conversation with made-up countries; awards are not booked."""
     said: list[Message] = []
     conversation = protocol.run(view)
@@ -311,7 +311,7 @@ def made_up(cost_eur):  # type: ignore[no-untyped-def]
 
 def test_what_costs_more_is_stepped_back_from_and_never_booked() -> None:
     view, _ = market({("A", "B"): (100.0, 0.0)})
-    outcome, said = talk(MarketCoupling(), view, made_up(lambda c, mw: abs(mw)))
+    outcome, said = talk(IteratedClearing(), view, made_up(lambda c, mw: abs(mw)))
     assert outcome.trades == [] and outcome.settled
     asked = [m.body.change_mw[0] for m in said if isinstance(m.body, CostCall)]
     assert asked[0] != 0 and asked[2] == pytest.approx(asked[0] / 2)
@@ -321,7 +321,7 @@ def test_a_loser_is_compensated_by_the_winner() -> None:
     """B's saving of 100 a MW pays for A, whose cost no price near 20 to 60 would cover."""
     view, ledger = market({("A", "B"): (100.0, 0.0)})
     costs = {"A": 90.0, "B": -100.0}
-    outcome, _ = talk(MarketCoupling(), view, made_up(lambda c, mw: costs[c] * abs(mw)))
+    outcome, _ = talk(IteratedClearing(), view, made_up(lambda c, mw: costs[c] * abs(mw)))
     assert outcome.trades
     for trade in outcome.trades:
         ledger.book(trade)
@@ -335,7 +335,7 @@ def test_a_loser_is_compensated_by_the_winner() -> None:
 def test_silence_of_one_country_leaves_its_line_as_it_is() -> None:
     view, _ = market({("A", "B"): (100.0, 0.0)})
     usual = made_up(lambda c, mw: -abs(mw))
-    outcome, _ = talk(MarketCoupling(), view, lambda c, b: None if c == "B" else usual(c, b))
+    outcome, _ = talk(IteratedClearing(), view, lambda c, b: None if c == "B" else usual(c, b))
     assert outcome.trades == [] and outcome.settled
 
 
@@ -345,7 +345,7 @@ def world(name: str) -> World:
 
 def coupled(place: World, **rules: float) -> tuple[NegotiationModel, float]:
     """A coupled market to its end, and the share of the planner's gain that it reached."""
-    protocol = MarketCoupling(**rules)  # type: ignore[arg-type]
+    protocol = IteratedClearing(**rules)  # type: ignore[arg-type]
     model = NegotiationModel(place.problems, place.graph, place.products, protocol, seed=1)
     model.plan_alone()
     while model.running and model.steps < 30:

@@ -1,4 +1,4 @@
-"""Vickrey-Clarke-Groves: everyone earns what it adds to the others, and somebody has to pay."""
+"""The fractional rule: everyone keeps the same share of what it adds to the others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from protocols.pool_settlement import FlowChange, awards
 
 
 @dataclass
-class Vcg(Protocol):
-    """An operator clears curves of all countries; each earns what it adds to the others' welfare.
+class FractionalVcg(Protocol):
+    """An operator clears curves of all countries; each keeps the same share of what it adds.
 
     Rules:
 
@@ -26,24 +26,30 @@ class Vcg(Protocol):
     2. Each country answers what it would import or export at every level, all products together.
     3. The operator finds the flows of highest reported welfare on the network, with losses and net
        capacities; then once more for each country without it, its lines still serving others.
-       The difference is what the country adds. Its Clarke payment leaves it exactly that.
-    4. Clarke payments add up to a deficit, which the ledger cannot hold because it knows countries
-       only. It is recovered by a fee in proportion to what each would have earned: everyone
-       keeps the same share of its contribution.
+       The difference is what the country adds. A Clarke payment would leave it exactly that.
+    4. Clarke payments would add up to a deficit. By the fractional rule of Parkes, Kalagnanam and
+       Eso, welfare is divided in proportion to what each adds instead, among those who trade
+       together.
     5. Countries re-solve with the outcome and accept if they are better off; if one does not, the
        outcome is offered at half its size, and lastly the next auction is smaller.
 
     A country whose lines land at several ports bids at each of them, the same price levels at all;
     what it adds is counted over all its ports.
 
-    Properties: nobody loses, by re-solved cost; budget balanced by the fee. Without the fee truth
-    is a dominant strategy of each single auction with separable costs, at a deficit; the fee makes
-    shading pay a little, as it must. The network is the operator's: transit earns nothing.
+    Properties: nobody loses, by re-solved cost; budget balanced. Neither truthful nor efficient.
+    Shading pays at first order: of two countries each adds the whole welfare W and keeps half of
+    it. One that shades its curve by m EUR/MWh on the q MWh it trades has (W - m q) / 2 + m q,
+    which is m q / 2 more, as where bids are paid and half of the spread comes back
+    (``k_double_auction`` with ``own_prices``); what is not traded any more is of second order.
+    Welfare is lost because curves have few levels and hold one product at a time, because the
+    first auctions are small, and because any country may refuse for all. The truthful and efficient
+    rule, at a deficit, is the settlement ``clarke``. The network is the operator's: transit earns
+    nothing.
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 
-    References: Vickrey (1961), Journal of Finance 16; Clarke (1971), Public Choice 11; Groves
-    (1973), Econometrica 41; Myerson & Satterthwaite (1983) on the deficit.
+    References: Parkes, Kalagnanam & Eso (2001), Achieving budget-balance with Vickrey-based
+    payment schemes in exchanges, IJCAI 17; Clarke (1971), Public Choice 11, on what each adds.
 
     Parameters
     ----------
@@ -67,7 +73,7 @@ class Vcg(Protocol):
     tolerance: NonNegative = 1e-3
     patience: Count = 3
 
-    name = "vcg"
+    name = "fractional_vcg"
     discloses = "marginal prices, amounts at posted price levels, consent"
     valuation = "duals"
     operator = True
@@ -81,7 +87,7 @@ class Vcg(Protocol):
 class _Auction:
     """One auction of all products among all countries."""
 
-    def __init__(self, rules: Vcg, market: Market) -> None:
+    def __init__(self, rules: FractionalVcg, market: Market) -> None:
         self.rules = rules
         self.market = market
         self.network = Network(market)
@@ -107,14 +113,14 @@ class _Auction:
                 welfare = booked * won
                 deficit = booked * (sum(adds.values()) - won)
                 if booked:
-                    outcome.note = f"Clarke payments left a deficit of {deficit:.6g} EUR"
+                    outcome.note = f"Clarke payments would have left a deficit of {deficit:.6g} EUR"
         outcome.settled = self._close(welfare)
         return outcome
 
     def _payments_eur(
         self, flow_mw: np.ndarray, worth_eur: np.ndarray, adds_eur: dict[str, float]
     ) -> dict[str, float]:
-        """Clarke payments and fee: who trades together shares its welfare as its members add."""
+        """Fractional rule: who trades together shares its welfare as its members add."""
         zones = self.network.zones
         told = {c: float(worth_eur[zones.of(c)].sum()) for c in self.market.countries}
         pay = dict.fromkeys(self.market.countries, 0.0)

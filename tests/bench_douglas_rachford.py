@@ -1,6 +1,6 @@
-"""Efficiency and certified gap of the bundle method against rounds and seconds.
+"""Efficiency and certified gap of Douglas-Rachford splitting against rounds and seconds.
 
-$ python -m tests.bench_bundle --resolution 12w3h --page docs/coordination-bundle.md
+$ python -m tests.bench_douglas_rachford --resolution 12w3h --page docs/douglas-rachford.md
 
 ``--page`` puts the table between the page's markers for the resolution. Seconds of CPU count this
 process with all its threads; on a shared machine they say more than those on the wall. The
@@ -24,13 +24,13 @@ from model.negotiation import NegotiationModel
 from model.options import RunOptions
 from model.reporting import Reporter
 from model.world import World, build_world, chosen_scenario
-from protocols.bundle import ProximalBundle
+from protocols.douglas_rachford import DouglasRachford
 from tests.bench_output import Clock, quiet, verdict, write_between
 
 WANTED, MOST_GAP = 0.999, 0.005
 
 
-def measure(world: World, protocol: ProximalBundle, workers: int) -> tuple[str, float, float]:
+def measure(world: World, protocol: DouglasRachford, workers: int) -> tuple[str, float, float]:
     """Plan jointly, then hold one negotiation.
 
     Returns
@@ -93,8 +93,8 @@ def measure(world: World, protocol: ProximalBundle, workers: int) -> tuple[str, 
 def main(
     resolution: Annotated[str, typer.Option(help="Time axis of sapp2030.")] = "12w3h",
     countries: Annotated[str, typer.Option(help="Codes, comma-separated; all if empty.")] = "",
-    gap: Annotated[float, typer.Option(help="Certified gap to stop at.")] = ProximalBundle.gap,
-    rounds: Annotated[int, typer.Option(help="Most rounds.")] = ProximalBundle.rounds,
+    gap: Annotated[float, typer.Option(help="Certified gap to stop at.")] = DouglasRachford.gap,
+    rounds: Annotated[int, typer.Option(help="Most rounds.")] = DouglasRachford.rounds,
     workers: Annotated[int, typer.Option(help="Countries that think at the same time.")] = 2,
     page: Annotated[Path | None, typer.Option(help="Page to write the tables into.")] = None,
 ) -> None:
@@ -109,13 +109,13 @@ def main(
     )
     with quiet():
         world = build_world(chosen_scenario(chosen), "highs", Reporter())
-    made, share, missing = measure(world, ProximalBundle(gap=gap, rounds=rounds), workers)
+    made, share, missing = measure(world, DouglasRachford(gap=gap, rounds=rounds), workers)
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     load = f"load {os.getloadavg()[0]:.1f} at the end"
-    made = f"`bundle`, `{resolution}`, hourly products; {machine}, {load}.\n\n{made}"
+    made = f"`douglas_rachford`, `{resolution}`, hourly products; {machine}, {load}.\n\n{made}"
     print(made)
     if page is not None:
-        write_between(page, f"bundle {resolution}", made)
+        write_between(page, f"douglas_rachford {resolution}", made)
     near = verdict("share of the planner's gain", share, WANTED)
     proven = verdict("certified gap", missing, MOST_GAP, most=True)
     raise typer.Exit(0 if near and proven else 1)

@@ -8,12 +8,12 @@ import numpy as np
 
 from agents.problem import Plan, Terms
 from agents.side import Side
-from protocols.bundle_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.messages import OPERATOR, Body, Message
+from protocols.proposal_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.public import PublicLedger
 
 
-class BundleSide(Side):
+class ProposalSide(Side):
     """Answers the market operator's proposals by re-solving.
 
     A proposal is one solve with a ladder of prices around the plan. A second one, fixed at the

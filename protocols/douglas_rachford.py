@@ -1,4 +1,4 @@
-"""Bundle method through a market operator, with a certified lower bound."""
+"""Douglas-Rachford splitting through a market operator, with a certified lower bound."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from protocols.asking import Asking, ask, plain
 from protocols.base import Conversation, Market, Outcome, Protocol
-from protocols.bundle_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 from protocols.cut_bound import Cut, CutBound
 from protocols.fair_trades import fair_trades, groups_of
 from protocols.flow_network import FlowNetwork
 from protocols.messages import Award, Message, Trade
 from protocols.parameters import Count, NonNegative, Part, Positive, Relaxation, WholeNumber
+from protocols.proposal_messages import STEPS, Preference, ProposalCall, Trial, TrialCall
 
 # Flows that move by less than this share of the largest interconnector stay as they are.
 STILL = 1e-9
@@ -71,7 +71,7 @@ class Proposal:
 
 
 @dataclass
-class ProximalBundle(Protocol):
+class DouglasRachford(Protocol):
     """An operator proposes a plan and prices; the answers improve both and prove how good they are.
 
     Rules:
@@ -81,8 +81,8 @@ class ProximalBundle(Protocol):
     2. *Proposal.* The operator sends each country a plan, prices, and how fast prices move with the
        distance from the plan. The country answers the net import it likes best, what that costs
        and what a little more is worth there.
-    3. *Master.* The operator finds the flows nearest to the answers and moves prices by what the
-       answers miss them by.
+    3. *Projection.* The operator finds the flows nearest to the answers and moves prices by what
+       the answers miss them by.
     4. *Trial.* Every few rounds countries price the present flows and the mean of recent ones. The
        cheapest flows so far are the incumbent. Every answer is a cut below a country's cost; a
        linear programme mixes the cuts into the best lower bound on the planner's cost.
@@ -93,15 +93,23 @@ class ProximalBundle(Protocol):
     A country has a net import, a price and marginal values at every port, all told in one message.
     Who does not answer keeps its present exchange, and the others go on without it.
 
+    Rules 2 and 3 are one step of Douglas-Rachford splitting, over-relaxed: countries minimise
+    their costs plus a penalty, the operator projects on what the lines can carry. The cuts serve
+    the bound alone. No model of costs is in a master problem and there are no serious and null
+    steps, so that this is no bundle method.
+
     Properties: nobody loses, by re-solved cost; budget balanced; bound <= planner <= incumbent at
-    any time; both converge to the planner with the given products; not truthful.
+    any time if answers are true, by convexity alone; not truthful. With a fixed stiffness and an
+    exact penalty the method converges for convex costs (Eckstein & Bertsekas 1992). Here the
+    stiffness follows prices in every round and the ladder is flat beyond its last block, which no
+    theorem covers: how good an outcome is, its bound says.
 
     Discloses: net import, cost change and marginal values in every round, to the operator alone.
 
     References: Kiwiel, Rosa & Ruszczynski (1999), Proximal decomposition via alternating
-    linearization, for the steps; Lemarechal, Nemirovskii & Nesterov (1995) and Frangioni (2020) for
-    bundles of cuts and bounds; Eckstein & Bertsekas (1992) for over-relaxation; Schweppe et al.
-    (1988) for the prices paid.
+    linearization, for the same steps with models in place of costs; Eckstein & Bertsekas (1992),
+    Mathematical Programming 55, for over-relaxed splitting; Lemarechal, Nemirovskii & Nesterov
+    (1995) and Frangioni (2020) for bounds from cuts; Schweppe et al. (1988) for the prices paid.
 
     Parameters
     ----------
@@ -154,7 +162,7 @@ class ProximalBundle(Protocol):
     least_gain: NonNegative = 1e-9
     progress: list[tuple[int, float, float]] = field(default_factory=list, init=False, repr=False)
 
-    name = "bundle"
+    name = "douglas_rachford"
     discloses = "net import, cost change and marginal values a round, to the operator"
     valuation = "duals"
     operator = True
@@ -229,9 +237,9 @@ class ProximalBundle(Protocol):
             mw, value = _by_port(network, body.mw, body.marginal_value_eur_per_mwh)
             choice[network.zones.of(country)] = mw
             bound.add(country, Cut(mw, body.cost_change_eur, value))
-        return network, self._master(market, network, at, choice)
+        return network, self._projected(market, network, at, choice)
 
-    def _master(
+    def _projected(
         self, market: Market, network: FlowNetwork, at: Proposal, choice_mw: np.ndarray
     ) -> Proposal:
         """Nearest flows to the answers at the prices, and prices moved by what is missed."""

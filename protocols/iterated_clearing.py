@@ -1,4 +1,4 @@
-"""Market coupling: an implicit auction on step curves, iterated."""
+"""Iterated clearing: an implicit auction on step curves, again and again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Incumbent:
 
 
 @dataclass
-class MarketCoupling(Protocol):
+class IteratedClearing(Protocol):
     """An operator clears step curves of all countries on the network, again and again.
 
     Rules:
@@ -67,19 +67,23 @@ class MarketCoupling(Protocol):
     Curves of single products are no true picture of a country whose storage and fleet join
     them: cleared once, they can leave the pool worse off than without trade. The ladder keeps every
     answer near the position that it is valid for, and the acceptance test does the rest. Iterated
-    so, coupling is a splitting method. Where the ladder rises to the price ``p + s d`` at the
+    so, clearing is a splitting method. Where the ladder rises to the price ``p + s d`` at the
     answer ``d``, that is the country's marginal value there, and the curve through that point with
     the slope ``s`` has the price ``p`` at twice the answer: Peaceman-Rachford splitting. A curve
     whose price is ``p`` a little earlier is more cautious, and is the alternating direction method
-    of multipliers with over-relaxation.
+    of multipliers with over-relaxation. No power exchange does this: the coupling of Europe's
+    day-ahead markets clears once, with block orders that may be rejected against the price. Nothing
+    here says how well that would do.
 
     Trades are booked between neighbours. Energy that passes through a third country is two
     trades, bought and sold at zonal prices; the transit country earns its part of both rents and
     no wheeling charge, which is due only where one contract crosses a third country.
 
     Properties: nobody loses, by re-solved cost; budget balanced, rent included; welfare never
-    falls; reaches the optimum of convex countries in the limit; not truthful (who has market power
-    gains by marking up).
+    falls; not truthful (who has market power gains by marking up). With fixed slopes and an exact
+    quadratic the splitting converges for convex costs and a relaxation below two (Eckstein &
+    Bertsekas 1992); here slopes follow prices and the ladder is piecewise linear, which no theorem
+    covers.
 
     Discloses: marginal prices once; amounts at posted ladders and the EUR cost of cleared
     positions, every round.
@@ -118,7 +122,7 @@ class MarketCoupling(Protocol):
     patience: Count = 2
     tolerance: NonNegative = 1e-3
 
-    name = "market_coupling"
+    name = "iterated_clearing"
     discloses = "marginal prices once, amounts at posted price ladders, EUR cost of positions"
     valuation = "duals"
     operator = True
@@ -126,13 +130,13 @@ class MarketCoupling(Protocol):
 
     def run(self, market: Market) -> Conversation:
         """Clear until gains end, then settle."""
-        return _Coupling(self, market).hold()
+        return _Clearing(self, market).hold()
 
 
-class _Coupling:
+class _Clearing:
     """State of one run, all of it known to the operator."""
 
-    def __init__(self, rules: MarketCoupling, market: Market) -> None:
+    def __init__(self, rules: IteratedClearing, market: Market) -> None:
         self.rules = rules
         self.market = market
         self.network = Network(market)

@@ -13,8 +13,8 @@ from model.planner import planner
 from model.reporting import Reporter
 from model.runs import chosen_scenario
 from model.world import World, build_world
-from protocols.bundle import ProximalBundle
 from protocols.cut_bound import Cut, CutBound
+from protocols.douglas_rachford import DouglasRachford
 from protocols.flow_network import FlowNetwork
 from protocols.messages import OPERATOR
 from tests.random_markets import random_scenario
@@ -35,7 +35,7 @@ def negotiation(world: World, workers: int = 1, **parameters: float) -> Negotiat
         world.problems,
         world.graph,
         world.products,
-        ProximalBundle(**parameters),
+        DouglasRachford(**parameters),
         seed=3,
         workers=workers,
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
