@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.experiments.compare import Comparison, compare
+from model.experiments.compare import Comparison
 from model.experiments.folder import ComparisonFolder
 from model.experiments.grid import Case, Grid
+from model.experiments.lies import carry_out
 from model.experiments.measure import Bench, Measured
 from model.experiments.spec import Experiment
 from model.experiments.tables import TABLES, UNSTEADY
@@ -47,13 +48,13 @@ def compared(out: Path, experiment: Experiment = SMALL, team: Team | None = None
     """A finished comparison."""
     grid = Grid(experiment)
     folder = ComparisonFolder.create(out, grid)
-    return compare(folder, grid, team or TeamOfOne(experiment.gains))
+    return carry_out(folder, grid, team or TeamOfOne(experiment.gains))
 
 
 def resumed(path: Path, team: Team | None = None) -> Comparison:
     """Go on with a comparison until it is finished."""
     folder = ComparisonFolder.open(path)
-    return compare(folder, Grid(folder.experiment), team or TeamOfOne())
+    return carry_out(folder, Grid(folder.experiment), team or TeamOfOne())
 
 
 def tables(path: Path) -> dict[str, bytes]:

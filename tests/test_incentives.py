@@ -12,9 +12,10 @@ from model.experiments.folder import ComparisonFolder
 from model.experiments.grid import Grid
 from model.experiments.incentives import (
     best_deviations,
+    choosing_draws,
     deviations,
+    liars,
     regrets,
-    strategy_grid,
     unilateral,
 )
 from model.experiments.measure import Bench
@@ -24,6 +25,7 @@ from run import app
 from tests.comparison_frames import runs_and_countries
 from viz.comparison.incentive_figure import draw_incentives
 from viz.comparison.report import join_tables, make_report
+from viz.comparison.words import incentives_in_words
 from viz.drawing import Box
 
 OUTCOMES = {
@@ -45,7 +47,7 @@ def test_a_profile_of_one_country_is_a_deviation() -> None:
     assert unilateral("ZA=markup:0.1") == ("ZA", "markup:0.1")
     assert unilateral("truthful") is None
     assert unilateral("MZ=markup:0.1+ZA=markup:0.1") is None
-    assert strategy_grid(["MZ"], ["a", "b:1"]) == ["truthful", "MZ=a", "MZ=b:1"]
+    assert liars("MZ=markup:0.1+ZA=markup:0.1") == ("MZ+ZA", "MZ=markup:0.1+ZA=markup:0.1")
 
 
 def test_effects_are_differences_from_the_truth_on_the_same_draw() -> None:
@@ -76,6 +78,51 @@ def test_regret_is_what_the_pool_loses_by_a_best_answer() -> None:
     assert auction["mean_regret_meur"] == 4.0
     # A loss that nobody has a reason to cause is no regret.
     assert (vcg["deviate"], vcg["largest_own_gain_meur"], vcg["regret_meur"]) == (0, 0.0, 0.0)
+
+
+def test_what_is_chosen_on_some_draws_is_told_on_others() -> None:
+    """The best of many is partly lucky where it was chosen: on draw 1, not on draw 2."""
+    runs, countries = runs_and_countries(OUTCOMES)
+    choosing = choosing_draws(runs)
+    assert set(runs[choosing]["seed"]) == {1}
+    chosen, others = (deviations(runs[part], countries) for part in (choosing, ~choosing))
+    best = best_deviations(chosen, others).set_index(["protocol", "country"])
+    row = best.loc[("auction", "MZ")]
+    assert (row["deviation"], row["in_sample"]) == ("markup:0.1", False)
+    assert (row["chosen_gain_meur"], row["own_gain_meur"]) == (6.0, -2.0)
+    alone = best_deviations(chosen).set_index(["protocol", "country"]).loc[("auction", "MZ")]
+    assert (alone["in_sample"], alone["own_gain_meur"]) == (True, 6.0)
+    assert list(choosing_draws(runs, estimate_on=(1,))) == [seed != 1 for seed in runs["seed"]]
+
+
+def test_a_pair_s_gains_add_up_and_stand_beside_what_the_two_gain_alone() -> None:
+    outcomes = {
+        ("auction", 1): {"MZ": 50.0, "ZA": 40.0, "ZW": 9.0},
+        ("auction|MZ=markup:0.1", 1): {"MZ": 52.0, "ZA": 38.0, "ZW": 9.0},
+        ("auction|ZA=markup:0.1", 1): {"MZ": 47.0, "ZA": 43.0, "ZW": 9.0},
+        ("auction|MZ=markup:0.1+ZA=markup:0.1", 1): {"MZ": 54.0, "ZA": 44.0, "ZW": 0.0},
+    }
+    tables = runs_and_countries(outcomes)
+    best = best_deviations(deviations(*tables, together=True))
+    (row,) = regrets(best).to_dict("records")
+    assert (row["pair"], row["pair_gain_meur"], row["pair_alone_meur"]) == ("MZ+ZA", 8.0, 5.0)
+    assert (row["countries"], row["by"]) == (2, "ZA")
+    assert len(deviations(*tables)) == 2
+
+
+def test_a_lie_that_changes_nothing_is_said_to_have_no_meaning() -> None:
+    outcomes = {
+        ("vcg", 1): {"MZ": 50.0, "ZA": 40.0},
+        ("vcg|MZ=delay:1", 1): {"MZ": 50.0, "ZA": 40.0},
+        ("vcg|MZ=markup:0.1", 1): {"MZ": 49.0, "ZA": 40.0},
+    }
+    effects = deviations(*runs_and_countries(outcomes))
+    assert effects.set_index("deviation")["changes_nothing"].to_dict() == {
+        "delay:1": True,
+        "markup:0.1": False,
+    }
+    said = incentives_in_words(effects, regrets(best_deviations(effects)), searched=True)
+    assert "vcg: delay had no meaning, it changed neither money nor messages" in said
 
 
 def test_rounding_is_no_reason_to_deviate() -> None:
@@ -113,8 +160,10 @@ def test_the_report_compares_the_truthful_and_tells_the_rest() -> None:
     assert set(report.tables["treatments"]["treatment"]) == {"vcg", "auction"}
     said = "\n".join(report.said)
     assert "nobody gains by any of them under vcg" in said
-    assert "auction: 1 of 2 countries would deviate; MZ gains most, 2.00 M EUR/a" in said
+    # By draw 1 a mark-up pays MZ 6 M EUR/a; on draw 2 it costs it 2.
+    assert "auction: 1 of 2 countries would deviate, but no lie that was chosen pays" in said
     assert "1 of 8 runs with a deviation cannot be compared" in said
+    assert "each is chosen on some draws and what it pays is told on others" in said
     bars = {
         (box.data["rules"], box.data["country"]): box.width
         for box in report.figures["incentives"].items
@@ -132,12 +181,12 @@ def test_a_figure_without_any_comparison_says_so() -> None:
 @pytest.fixture(scope="module")
 def two_countries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each country marks up alone, under two auctions in which both could trade all they want."""
-    profiles = strategy_grid(("A", "B"), ("markup:0.1", "markup:0.2"))
+    lies = ({}, *({c: f"markup:{share}"} for c in "AB" for share in (0.1, 0.2)))
     grid = Grid(
         Experiment(
             scenario="two_countries",
             protocols=("fractional_vcg", "k_double_auction"),
-            strategies=tuple(profiles),
+            strategies=lies,
         )
     )
     folder = ComparisonFolder.create(tmp_path_factory.mktemp("incentives"), grid)
@@ -180,8 +229,10 @@ def test_the_command_tells_an_unknown_country_or_strategy(tmp_path: Path) -> Non
     order += ["--out", str(tmp_path)]
     for more, word in (
         (["--deviating", "ZZ"], "--deviating: no country 'ZZ'"),
-        (["--strategies", "markdown:0.1"], "markdown"),
-        (["--strategies", "markup:-1"], "mark-up"),
+        (["--lies", "oversate"], "did you mean 'overstate'"),
+        (["--lies", "overstate:6"], "the search finds it: overstate"),
+        (["--lies", "conceder"], "has nothing to search"),
+        (["--seeds", "1,2", "--estimate-on", "2,3"], "lies are chosen on draw 2"),
     ):
         done = CliRunner().invoke(app, order + more)
         assert done.exit_code == 2 and word in done.output, done.output

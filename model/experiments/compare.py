@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from model.columns import RecordsError
 from model.experiments.folder import ComparisonFolder
 from model.experiments.grid import Case, Grid
 from model.experiments.measure import Measured
+from model.experiments.spec import TRUTHFUL
 from model.experiments.tables import BROKEN
 from model.experiments.team import Team
 from model.reporting import Reporter
@@ -24,12 +26,15 @@ class Comparison:
     ----------
     folder : ComparisonFolder
     grid : Grid
+    cases : int
+        That were looked at.
     failures : dict of str to str
         Reason by case id.
     """
 
     folder: ComparisonFolder
     grid: Grid
+    cases: int
     failures: dict[str, str]
 
 
@@ -54,6 +59,14 @@ def compare(
         With the folder's path; results of ended cases are kept there.
     """
     reporter = reporter or Reporter()
+    with session(folder, grid, team, reporter):
+        measure_cases(folder, grid.cases, team, reporter)
+    return finished(folder, grid, grid.cases)
+
+
+@contextmanager
+def session(folder: ComparisonFolder, grid: Grid, team: Team, reporter: Reporter) -> Iterator[None]:
+    """Open a folder for measuring; the team is closed at the end, an interruption told its path."""
     try:
         if folder.scenario_sha256 != grid.scenario_sha256:
             raise RecordsError(
@@ -65,29 +78,52 @@ def compare(
             reporter.warn(
                 "the scenario does not say what is uncertain: draws differ in weather only"
             )
-        _measure(folder, grid, team, reporter)
+        yield
     except KeyboardInterrupt as interrupt:
         interrupt.args = (str(folder.path),)
         raise
     finally:
         team.close()
-    folder.finish(grid)
-    results = {case.id: folder.result(case)["run"] for case in grid.cases}
+
+
+def finished(folder: ComparisonFolder, grid: Grid, cases: Sequence[Case]) -> Comparison:
+    """Write all tables, from the results of cases in their order."""
+    folder.finish(grid, cases)
+    results = {case.id: folder.result(case)["run"] for case in cases}
     failures = {i: r["reason"] for i, r in results.items() if r["status"] in BROKEN}
-    return Comparison(folder, grid, failures)
+    return Comparison(folder, grid, len(cases), failures)
 
 
-def _measure(folder: ComparisonFolder, grid: Grid, team: Team, reporter: Reporter) -> None:
+def measure_cases(
+    folder: ComparisonFolder,
+    cases: Sequence[Case],
+    team: Team,
+    reporter: Reporter,
+    what: str = "comparing",
+) -> None:
+    """Measure the cases that have no result yet, within a :func:`session`.
+
+    Parameters
+    ----------
+    folder : ComparisonFolder
+    cases : sequence of Case
+    team : Team
+    reporter : Reporter
+    what : str
+        What is being done, for people.
+    """
     pace = Pace(team.size)
     todo = []
-    for case in grid.cases:
+    for case in cases:
         if folder.ended(case):
             pace.known(case, folder.seconds(case))
         else:
             todo.append(case)
             pace.add(case)
     schedule = Schedule(todo)
-    reporter.phase("comparing", len(todo))
+    if not todo:
+        return
+    reporter.phase(what, len(todo))
     at_work: dict[int, Case] = {}
 
     def give(worker: int) -> None:
@@ -205,7 +241,8 @@ def _kind(case: Case) -> tuple[str, str]:
 
 def _name(case: Case) -> str:
     drawn = f" seed {case.seed}" if case.seed else ""
-    changed = "".join(f" {text}" for text in (case.changes, case.settlement) if text)
+    lie = case.strategy if case.strategy != TRUTHFUL else ""
+    changed = "".join(f" {text}" for text in (case.changes, case.settlement, lie) if text)
     return f"{case.protocol} {case.products} {case.variant}{drawn}{changed}"
 
 

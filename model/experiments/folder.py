@@ -22,16 +22,14 @@ from pydantic import ValidationError
 from model.columns import RecordsError
 from model.experiments.grid import Case, Grid
 from model.experiments.measure import Measured
-from model.experiments.spec import Experiment
+from model.experiments.spec import EXPERIMENT_FILE, Experiment
 from model.experiments.tables import BROKEN, TABLES, write_table
 from model.files import new_folder, plain, write_atomically, write_json
 from model.provenance import git_commit, package_versions
 from scenarios.errors import did_you_mean
 
 FORMAT = 1
-_EXPERIMENT, _RESULT, _TIMINGS, _TRACE = (
-    "experiment.json", "result.json", "timings.json", "traceback.txt",
-)  # fmt: skip
+_RESULT, _TIMINGS, _TRACE = "result.json", "timings.json", "traceback.txt"
 
 
 class ComparisonFolder:
@@ -77,7 +75,7 @@ class ComparisonFolder:
             "experiment": grid.experiment,
         }
         # Last, because it makes the folder a comparison.
-        write_json(path / _EXPERIMENT, content)
+        write_json(path / EXPERIMENT_FILE, content)
         return cls(path, grid.experiment)
 
     @classmethod
@@ -89,11 +87,11 @@ class ComparisonFolder:
         RecordsError
             If it is none, or this version cannot read it.
         """
-        file = path / _EXPERIMENT
+        file = path / EXPERIMENT_FILE
         if not file.is_file():
-            siblings = [p.parent.name for p in path.parent.glob(f"*/{_EXPERIMENT}")]
+            siblings = [p.parent.name for p in path.parent.glob(f"*/{EXPERIMENT_FILE}")]
             advice = did_you_mean(path.name, siblings) if siblings else ""
-            raise RecordsError(f"{path} is no comparison: it holds no {_EXPERIMENT}{advice}")
+            raise RecordsError(f"{path} is no comparison: it holds no {EXPERIMENT_FILE}{advice}")
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
@@ -107,7 +105,7 @@ class ComparisonFolder:
     @property
     def scenario_sha256(self) -> str:
         """Hash of the scenario it was begun with."""
-        content = json.loads((self.path / _EXPERIMENT).read_text(encoding="utf-8"))
+        content = json.loads((self.path / EXPERIMENT_FILE).read_text(encoding="utf-8"))
         return str(content["scenario_sha256"])
 
     @property
@@ -148,10 +146,17 @@ class ComparisonFolder:
         timings = _read(self._place(case) / _TIMINGS)["timings"]
         return float(timings[-1]["seconds"]) if timings else None
 
-    def finish(self, grid: Grid) -> None:
-        """Write all tables; ``runs`` comes last, because it makes the comparison finished."""
+    def finish(self, grid: Grid, cases: Sequence[Case] | None = None) -> None:
+        """Write all tables; ``runs`` comes last, because it makes the comparison finished.
+
+        Parameters
+        ----------
+        grid : Grid
+        cases : sequence of Case, optional
+            Those of the grid by default.
+        """
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-        for case in grid.cases:
+        for case in grid.cases if cases is None else cases:
             left, of_case = self.result(case), {"case": case.id}
             missing = {c.name: None for c in TABLES["runs"]}
             rows["runs"].append(missing | case.coordinates | left["run"])
@@ -159,6 +164,7 @@ class ComparisonFolder:
                 rows[name] += [of_case | row for row in left[name]]
             if left["gains"] is not None:
                 rows["gains"].append(of_case | left["gains"])
+            rows["pivotal"] += [of_case | row for row in left.get("pivotal", ())]
             timings = _read(self._place(case) / _TIMINGS)["timings"]
             rows["timings"] += [of_case | row for row in timings]
         rows["draws"] = [
@@ -166,7 +172,8 @@ class ComparisonFolder:
             for d in grid.draws()
             for key, value in d.overrides.items()
         ]
-        tables = [n for n in TABLES if n != "runs" and (n != "gains" or self.experiment.gains)]
+        asked = {"gains": self.experiment.gains, "pivotal": self.experiment.hunt is not None}
+        tables = [name for name in TABLES if name != "runs" and asked.get(name, True)]
         for name in (*tables, "runs"):
             write_table(self.path, name, _frame(name, rows[name]))
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from model.choices import check_options
+from model.experiments.search import check_lies
 from model.experiments.spec import (
     PROTOCOL,
     Experiment,
+    Hunt,
     ProtocolChoice,
     SpecError,
     parameters,
@@ -75,6 +77,8 @@ class Case:
         How it is run.
     world : str
         Hash of scenario and products; cases that share it negotiate about the same.
+    pivotal : bool
+        Whether it is measured, too, who cannot be done without.
     """
 
     id: str
@@ -87,6 +91,7 @@ class Case:
     changes: str
     options: RunOptions
     world: str
+    pivotal: bool = False
 
     @property
     def coordinates(self) -> dict[str, Any]:
@@ -167,6 +172,24 @@ class Grid:
         e = self.experiment
         return [self.draw(v, s, {}) for v in e.variants for s in e.seeds]
 
+    def playing(self, case: Case, strategies: Mapping[str, str]) -> Case:
+        """The same case with other strategies.
+
+        Parameters
+        ----------
+        case : Case
+        strategies : mapping of str to str
+            Strategy of each country that does not simply tell the truth.
+        """
+        options = replace(case.options, strategies=dict(strategies))
+        return replace(
+            case,
+            id=self._id(options),
+            strategy=strategy_text(strategies),
+            options=options,
+            pivotal=False,
+        )
+
     def _expand(self) -> Iterator[Case]:
         e = self.experiment
         levels = list(_levels(e.scenario_set))
@@ -199,11 +222,11 @@ class Grid:
 
     def _case(self, options: RunOptions, draw: Draw, change: Mapping[str, object]) -> Case:
         options = replace(options, overrides=dict(draw.overrides), countries=draw.countries)
-        record = {k: v for k, v in options.record().items() if k not in ("out", "workers")}
+        record = _deciding(options)
         of_world = ("scenario", "overrides", "countries", "resolution", "slices", "solver")
         settings = {f"{PROTOCOL}{k}": v for k, v in options.protocol_settings.items()}
         return Case(
-            id=content_hash(self.scenario_sha256, record)[:_ID_DIGITS],
+            id=self._id(options),
             protocol=f"{options.protocol}.{options.mode}",
             products=str(options.products),
             strategy=strategy_text(options.strategies),
@@ -216,6 +239,9 @@ class Grid:
                 self.scenario_sha256, *(record[k] for k in of_world), options.products
             ),
         )
+
+    def _id(self, options: RunOptions) -> str:
+        return content_hash(self.scenario_sha256, _deciding(options))[:_ID_DIGITS]
 
     def _changes_of_variants(self) -> Iterator[tuple[str, Change]]:
         for i, name in enumerate(self.experiment.variants):
@@ -238,6 +264,8 @@ class Grid:
         for i, value in enumerate(e.settlements):
             with _blame("settlements", i):
                 _check_settlement(value)
+        if e.hunt is not None:
+            self._check_hunt(e.hunt)
         if e.gains:
             with _blame("gains"):
                 self._check_gains()
@@ -248,6 +276,24 @@ class Grid:
         for key, values in e.set.items():
             with _blame("set", key):
                 self._check_set(key, values)
+
+    def _check_hunt(self, hunt: Hunt) -> None:
+        e = self.experiment
+        with _blame("hunt", "lies"):
+            check_lies(hunt.lies)
+        with _blame("hunt", "deviating"):
+            codes = e.countries or self.base.codes
+            for code in hunt.deviating:
+                if code not in codes:
+                    raise ScenarioError(f"no country '{code}'{did_you_mean(code, codes)}")
+        with _blame("hunt", "estimate_on"):
+            strange = [seed for seed in hunt.estimate_on if seed not in e.seeds]
+            if strange:
+                raise ScenarioError(f"draw {strange[0]} is not among the seeds")
+            if not set(e.seeds) - set(hunt.estimate_on):
+                raise ScenarioError("no draw is left to choose lies on")
+        if e.strategies != ({},):
+            raise SpecError(("strategies",), "a hunt looks for strategies itself; leave them out")
 
     def _check_gains(self) -> None:
         """Refuse to value coalitions that cannot be, before anything has been negotiated."""
@@ -297,6 +343,11 @@ def _check_settlement(name: str) -> None:
             f"{name} is a direct mechanism, under which no protocol is held and every strategy is "
             f"the truth; run it by itself with --settlement {name}"
         )
+
+
+def _deciding(options: RunOptions) -> dict[str, Any]:
+    """What of the options decides a result."""
+    return {k: v for k, v in options.record().items() if k not in ("out", "workers")}
 
 
 def _levels(axes: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:

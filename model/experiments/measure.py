@@ -19,6 +19,7 @@ from agents.problem import Plan, PlanningError
 from model.ending import end_of
 from model.experiments.fairness import Fairness
 from model.experiments.grid import Case
+from model.experiments.pivotal import pivotal_rows
 from model.experiments.tables import BROKEN
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel
@@ -47,6 +48,7 @@ class Measured:
         Row of ``runs`` without the case's coordinates.
     countries, steps, timings : list of dict
     gains : dict, optional
+    pivotal : list of dict
     trace : str
         Where the program itself failed; empty otherwise.
     """
@@ -56,6 +58,7 @@ class Measured:
     steps: list[dict[str, Any]] = field(default_factory=list)
     timings: list[dict[str, Any]] = field(default_factory=list)
     gains: dict[str, Any] | None = None
+    pivotal: list[dict[str, Any]] = field(default_factory=list)
     trace: str = ""
 
 
@@ -96,7 +99,14 @@ class Bench:
             if self._fairness is None:
                 self._fairness = Fairness(start.world.scenario, start.best_eur)
             gains = self._fairness.row({r["country"]: r["gain_meur"] for r in countries})
-        return Measured(_run(done, start, countries), countries, done.steps, done.timings, gains)
+        return Measured(
+            _run(done, start, countries),
+            countries,
+            done.steps,
+            done.timings,
+            gains,
+            done.pivotal if case.pivotal else [],
+        )
 
     def _started(self, case: Case) -> Start:
         """The case's world with everyone planned alone; what fails is not tried twice."""
@@ -193,6 +203,12 @@ class Negotiated:
             case = Settled(self.world, ledger, *self._plans)
             settle(make_settlement(settlement), case)
         return ledger
+
+    @cached_property
+    def pivotal(self) -> list[dict[str, Any]]:
+        """Rows of the table ``pivotal``."""
+        # Plans come first, whatever is asked, so that no settlement depends on this question.
+        return pivotal_rows(self.world, self.model.ledger) if self._plans else []
 
     @cached_property
     def _plans(self) -> tuple[dict[str, Plan], dict[str, Plan]]:

@@ -6,6 +6,7 @@ A mistake is told where it was made: file, line and key, or option.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,8 @@ PROTOCOL = "protocol."
 SCENARIO = "scenario."
 TRUTHFUL = "truthful"
 EVERY = "all"
+# In the folder of a comparison: what is compared.
+EXPERIMENT_FILE = "experiment.json"
 _Products = Literal["flat", "tou", "hourly"]
 
 
@@ -56,6 +59,31 @@ class ProtocolChoice(_Part):
         return {"protocol": value} if isinstance(value, str) else value
 
 
+class Hunt(_Part):
+    """A search for the lies that pay most, each country alone against truthful others.
+
+    Attributes
+    ----------
+    lies : tuple of str
+        Strategies that are searched; every one that can be if none is named.
+    deviating : tuple of str
+        Countries that may lie; all that take part if none is named.
+    rounds : int
+        Refinements of the best lies.
+    pairs : int
+        Pairs of countries that lie together, those first that gain most by lying alone.
+    estimate_on : tuple of int
+        Seeds of the experiment on which the chosen lies are measured anew; they are chosen on the
+        others. None: in sample.
+    """
+
+    lies: tuple[str, ...] = ()
+    deviating: tuple[str, ...] = ()
+    rounds: int = Field(default=3, ge=0)
+    pairs: int = Field(default=0, ge=0)
+    estimate_on: tuple[int, ...] = ()
+
+
 class Experiment(_Part):
     """A grid of negotiations.
 
@@ -83,6 +111,8 @@ class Experiment(_Part):
     max_steps : int
     gains : bool
         Whether each case is set beside the Shapley value and the nucleolus.
+    hunt : Hunt, optional
+        Search for lies that pay, from the truth on every draw.
     """
 
     scenario: str
@@ -99,6 +129,7 @@ class Experiment(_Part):
     solver: Literal["highs", "gurobi"] = "highs"
     max_steps: int = Field(default=RunOptions.max_steps, ge=1)
     gains: bool = False
+    hunt: Hunt | None = None
 
     @field_validator("protocols", "settlements", "variants", "products", mode="before")
     @classmethod
@@ -201,6 +232,15 @@ def experiment_from_file(path: Path) -> tuple[Experiment, YamlFile]:
         raise document.error(what, key) from None
 
 
+def recorded_hunt(folder: Path) -> Hunt | None:
+    """The hunt that a folder of comparison was made by, if it was one."""
+    file = folder / EXPERIMENT_FILE
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))["experiment"].get("hunt")
+    return None if found is None else Hunt.model_validate(found)
+
+
 def experiment_from_options(given: Mapping[str, Any]) -> Experiment:
     """Make an experiment from what the command line gave, keyed by field.
 
@@ -221,6 +261,8 @@ def option(key: KeyPath) -> str:
     name = {"strategies": "strategy", "settlements": "settlement"}.get(str(key[0]), str(key[0]))
     if name == "set" and len(key) > 1:
         return f"--set {key[1]}"
+    if name == "hunt" and len(key) > 1:
+        name = str(key[1])
     return f"--{name.replace('_', '-')}"
 
 

@@ -91,6 +91,21 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("cost_autarky_meur", "float", "M EUR/a", "cost without exchange"),
         Column("cost_meur", "float", "M EUR/a", "cost with the trades, before payments"),
     ),
+    "pivotal": (
+        _CASE,
+        _COUNTRY,
+        _undefined(
+            "least_rsi",
+            "least residual supply index that it leaves a neighbour, over neighbours and snapshots",
+        ),
+        Column("least_rsi_of", "str", "-", "that neighbour"),
+        Column("pivotal_h", "float", "h/a", "hours in which a neighbour cannot do without it"),
+        Column("pivotal_for", "str", "-", "neighbours that cannot at some time, joined by `+`"),
+        _undefined(
+            "least_rsi_others",
+            "least supply of all other countries over their demand, lines not counted",
+        ),
+    ),
     "steps": (
         _CASE,
         _STEP,

@@ -183,10 +183,10 @@ def compare(
     wish = Wish(experiment, given, resume, retry_failed, out, workers, engine, address)
 
     def work(reporter: Reporter) -> Comparison:
-        from model.experiments.compare import compare
+        from model.experiments.lies import carry_out as measure
 
         folder, grid, team = prepare_comparison(wish)
-        return compare(folder, grid, team, reporter)
+        return measure(folder, grid, team, reporter)
 
     raise typer.Exit(carry_out(work, show=show_ending, again="compare --resume"))
 
@@ -197,7 +197,6 @@ def show_ending(done: Comparison) -> int:
     for case, reason in done.failures.items():
         typer.echo(f"case {case} broke off: {reason}")
     typer.echo(
-        f"{len(done.grid.cases)} cases, {len(done.failures)} broke off; "
-        f"tables are in {done.folder.path}"
+        f"{done.cases} cases, {len(done.failures)} broke off; tables are in {done.folder.path}"
     )
     return EXIT_BROKEN if done.failures else 0

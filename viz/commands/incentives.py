@@ -1,4 +1,4 @@
-"""The command ``incentives``: a comparison whose grid is one country's deviations at a time."""
+"""The command ``incentives``: a comparison that searches for the lies that pay."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from model.experiments.order import (
 )
 from model.options import RunOptions
 from model.reporting import Reporter
-from scenarios.errors import ScenarioError, did_you_mean
 from viz.commands.compare import show_ending
 from viz.commands.ending import carry_out
 
 if TYPE_CHECKING:
     from model.experiments.compare import Comparison
 
-_GRID = "markup:0.05,markup:0.1,markup:0.2,withholding:0.1,withholding:0.2"
-
 
 def incentives(
     scenario: Annotated[str, typer.Option(help="Built-in scenario or path.")],
     protocols: Annotated[str, typer.Option(help="Names or name.mode, or all.", metavar="NAME,...")],
-    strategies: Annotated[
-        str, typer.Option(help="Deviations from the truth to try.", metavar="NAME:SHARE,...")
-    ] = _GRID,
+    lies: Annotated[
+        str | None,
+        typer.Option(
+            help="Strategies to search.",
+            metavar="NAME,...",
+            show_default="all that can be searched",
+        ),
+    ] = None,
     deviating: Annotated[
         str | None,
         typer.Option(
-            help="Countries that deviate, each alone.",
+            help="Countries that lie, each alone.",
             metavar="ZA,ZW,...",
             show_default="every country",
         ),
@@ -55,12 +57,26 @@ def incentives(
             show_default=RunOptions.settlement,
         ),
     ] = None,
+    rounds: Annotated[
+        int, typer.Option(help="Refinements of the best lies; more find better ones.", min=0)
+    ] = 3,
+    pairs: Annotated[
+        int, typer.Option(help="Pairs of countries that lie together, the keenest first.", min=0)
+    ] = 0,
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="How many draws, or their numbers: 3,7.",
+            help="Draws to choose lies on: how many, or their numbers: 3,7.",
             metavar="N",
             show_default="draw 0, the scenario as it is",
+        ),
+    ] = None,
+    estimate_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Draws to estimate on what the chosen lies pay; none: in sample.",
+            metavar="N,...",
+            show_default="two more, where the scenario says what is uncertain",
         ),
     ] = None,
     countries: Annotated[
@@ -80,30 +96,36 @@ def incentives(
         Path, typer.Option(help="Folder the comparison's own is made in.")
     ] = RunOptions.out,
 ) -> None:
-    """What each country would gain by not telling the truth alone, and what the pool loses.
+    """What each country would gain by lying alone, and what the pool loses.
 
-    An interrupted one goes on with compare --resume FOLDER. Exit codes are those of compare.
+    Lies are searched: of prices and amounts, of what would be accepted, which way and when, and of
+    the cost behind it all. An interrupted search goes on with compare --resume FOLDER. Exit codes
+    are those of compare.
     """
     given: dict[str, Any] = {
         "scenario": scenario,
         "protocols": split_names(protocols),
         "products": split_names(products),
         "settlements": split_names(settlement),
-        "seeds": split_numbers(seeds),
         "countries": split_names(countries),
         "resolution": resolution,
     }
     given = {key: value for key, value in given.items() if value is not None}
+    hunt = {
+        "lies": split_names(lies) or (),
+        "deviating": split_names(deviating) or (),
+        "rounds": rounds,
+        "pairs": pairs,
+    }
 
     def work(reporter: Reporter) -> Comparison:
-        from model.experiments.compare import compare
-        from model.experiments.incentives import strategy_grid
+        from model.experiments.lies import carry_out as search
+        from model.experiments.lies import split_draws
 
-        who = _deviating(scenario, given.get("countries"), split_names(deviating))
-        profiles = strategy_grid(who, split_names(strategies) or ())
+        chosen, others = split_draws(scenario, split_numbers(seeds), split_numbers(estimate_on))
         wish = Wish(
             file=None,
-            given={**given, "strategies": profiles},
+            given={**given, "seeds": [*chosen, *others], "hunt": {**hunt, "estimate_on": others}},
             resume=None,
             retry_failed=False,
             out=out,
@@ -112,19 +134,6 @@ def incentives(
             address=None,
         )
         folder, grid, team = prepare_comparison(wish)
-        return compare(folder, grid, team, reporter)
+        return search(folder, grid, team, reporter)
 
     raise typer.Exit(carry_out(work, show=show_ending, again="compare --resume"))
-
-
-def _deviating(
-    scenario: str, countries: tuple[str, ...] | None, wanted: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    """Countries that were named, all that take part by default."""
-    from model.world import chosen_scenario
-
-    codes = chosen_scenario(RunOptions(scenario, countries=countries)).codes
-    for code in wanted or ():
-        if code not in codes:
-            raise ScenarioError(f"--deviating: no country '{code}'{did_you_mean(code, codes)}")
-    return wanted or tuple(codes)

@@ -10,10 +10,12 @@ import pandas as pd
 from model.experiments.incentives import (
     TRUTHFUL,
     best_deviations,
+    choosing_draws,
+    deviates,
     deviations,
     regrets,
-    unilateral,
 )
+from model.experiments.spec import Hunt, recorded_hunt
 from model.experiments.tables import read_table
 from scenarios.errors import ScenarioError, did_you_mean
 from viz.comparison.blocks import MEASURES, Blocks, Measure, as_blocks, label_runs
@@ -29,10 +31,16 @@ from viz.comparison.tables import (
     friedman_table,
     missing_table,
     pair_table,
+    pivotal_table,
     rank_table,
     treatment_table,
 )
-from viz.comparison.words import fairness_in_words, findings, incentives_in_words
+from viz.comparison.words import (
+    fairness_in_words,
+    findings,
+    incentives_in_words,
+    pivotal_in_words,
+)
 from viz.drawing import Drawing
 from viz.printing import write
 from viz.table_files import write_table
@@ -77,6 +85,10 @@ class ComparisonTables:
         The runs that were left out too.
     gains : DataFrame, optional
         Where the comparison looked at coalitions.
+    hunt : Hunt, optional
+        Where it searched for lies that pay.
+    pivotal : DataFrame, optional
+        Who could not be done without, where it searched.
     """
 
     runs: pd.DataFrame
@@ -84,6 +96,8 @@ class ComparisonTables:
     steps: pd.DataFrame
     every_run: pd.DataFrame
     gains: pd.DataFrame | None = None
+    hunt: Hunt | None = None
+    pivotal: pd.DataFrame | None = None
 
 
 def read_comparison(folder: Path) -> ComparisonTables:
@@ -94,26 +108,34 @@ def read_comparison(folder: Path) -> ComparisonTables:
     RecordsError
         If one is absent or from another version.
     """
-    tables = join_tables(
-        *(read_table(folder, name) for name in ("runs", "countries", "steps", "timings"))
-    )
+    hunt = recorded_hunt(folder)
+    names = ("runs", "countries", "steps", "timings")
+    tables = join_tables(*(read_table(folder, name) for name in names), hunt=hunt)
+    if hunt is not None:
+        tables = replace(tables, pivotal=read_table(folder, "pivotal"))
     if not (folder / "gains.parquet").is_file():
         return tables
     return replace(tables, gains=read_table(folder, "gains"))
 
 
 def join_tables(
-    runs: pd.DataFrame, countries: pd.DataFrame, steps: pd.DataFrame, timings: pd.DataFrame
+    runs: pd.DataFrame,
+    countries: pd.DataFrame,
+    steps: pd.DataFrame,
+    timings: pd.DataFrame,
+    *,
+    hunt: Hunt | None = None,
 ) -> ComparisonTables:
     """Add wall times, and leave out runs that only show what a deviation from the truth brings."""
     whole = timings[timings["step"].isna()]
     runs = runs.merge(whole[["case", "seconds"]], "left", "case")
     by_step = timings.dropna(subset="step").astype({"step": "int64"})
     steps = steps.merge(by_step, "left", ["case", "step"])
-    alone = [unilateral(str(strategy)) is not None for strategy in runs["strategy"]]
+    together = hunt is not None
+    lied = [deviates(str(strategy), together) is not None for strategy in runs["strategy"]]
     told = TRUTHFUL in set(runs["strategy"])
-    compared = runs[[not (told and deviates) for deviates in alone]]
-    return ComparisonTables(label_runs(compared), countries, steps, runs)
+    compared = runs[[not (told and deviating) for deviating in lied]]
+    return ComparisonTables(label_runs(compared), countries, steps, runs, hunt=hunt)
 
 
 def make_report(
@@ -166,13 +188,29 @@ def make_report(
     if "fairness" in made:
         said += fairness_in_words(made["fairness"])
     figures = _figures(tables, blocks, made)
-    effects = deviations(tables.every_run, tables.countries)
-    if len(effects):
-        best = best_deviations(effects)
-        made |= {"deviations": effects, "best_deviations": best, "incentives": regrets(best)}
-        figures["incentives"] = draw_incentives(best)
-        said += incentives_in_words(effects, made["incentives"])
+    lies = _lies(tables)
+    if lies:
+        made |= lies
+        figures["incentives"] = draw_incentives(lies["best_deviations"])
+        said += incentives_in_words(lies["deviations"], lies["incentives"], tables.hunt is not None)
+    if tables.pivotal is not None:
+        made["pivotal"] = pivotal_table(tables.runs, tables.pivotal)
+        said += pivotal_in_words(made["pivotal"])
     return ComparisonReport(blocks.measure, made, figures, said)
+
+
+def _lies(tables: ComparisonTables) -> dict[str, pd.DataFrame]:
+    """What deviations brought, chosen on some draws and estimated on others; empty without any."""
+    runs, together = tables.every_run, tables.hunt is not None
+    effects = deviations(runs, tables.countries, together)
+    if effects.empty:
+        return {}
+    choosing = choosing_draws(runs, tables.hunt.estimate_on if tables.hunt else None)
+    chosen, estimated = (
+        deviations(runs[part], tables.countries, together) for part in (choosing, ~choosing)
+    )
+    best = best_deviations(chosen, estimated)
+    return {"deviations": effects, "best_deviations": best, "incentives": regrets(best)}
 
 
 def _figures(

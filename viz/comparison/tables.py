@@ -284,6 +284,42 @@ def fairness_table(runs: pd.DataFrame, gains: pd.DataFrame, order: Sequence[str]
     return pd.DataFrame(rows)
 
 
+def pivotal_table(runs: pd.DataFrame, pivotal: pd.DataFrame) -> pd.DataFrame:
+    """Whom neighbours cannot do without, one row a treatment and country.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled, truthful.
+    pivotal : DataFrame
+        Table of a search for lies, a row a case and country.
+
+    Returns
+    -------
+    DataFrame
+        Least indices over draws, hours a year in the mean, neighbours on any draw.
+    """
+    joined = pivotal.merge(runs[["case", "treatment", "block"]], on="case")
+    rows = []
+    for (treatment, country), part in joined.groupby(["treatment", "country"], sort=False):
+        known = part["least_rsi"].notna().any()
+        worst = part.sort_values("least_rsi").iloc[0] if known else part.iloc[0]
+        needed = {name for names in part["pivotal_for"] for name in names.split("+") if name}
+        rows.append(
+            {
+                "treatment": treatment,
+                "country": country,
+                "least_rsi": worst["least_rsi"],
+                "least_rsi_of": worst["least_rsi_of"],
+                "pivotal_h": part["pivotal_h"].mean(),
+                "pivotal_for": "+".join(sorted(needed)),
+                "least_rsi_others": part["least_rsi_others"].min(),
+            }
+        )
+    columns = ["treatment", "country", "least_rsi", "least_rsi_of", "pivotal_h", "pivotal_for"]
+    return pd.DataFrame(rows, columns=[*columns, "least_rsi_others"])
+
+
 _INEQUALITY = ("gini", "distance_to_shapley", "distance_to_nucleolus", "distance_to_equal_split")
 
 

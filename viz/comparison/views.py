@@ -243,26 +243,55 @@ def _incentives(table: pd.DataFrame, measure: Measure) -> View:
         ]
         for name, row in zip(rule_names(table), _rows(table), strict=True)
     ]
-    return View("Incentives to deviate alone from the truth, best of the grid", header, rows)
+    where = "in sample" if bool(table["in_sample"].all()) else "on other draws than chosen on"
+    return View(f"Incentives to deviate alone from the truth, {where}", header, rows)
 
 
 def _best_deviations(table: pd.DataFrame, measure: Measure) -> View:
     del measure
-    unit = _money(table, "own_gain_meur", "pool_loss_meur")
-    own, lost = f"own gain\n{unit.label}/a", f"pool loses\n{unit.label}/a"
-    header = ("protocol", "country", "best answer", "draws", own, lost)
+    unit = _money(table, "own_gain_meur", "chosen_gain_meur", "pool_loss_meur")
+    chosen, own = f"where chosen\n{unit.label}/a", f"own gain\n{unit.label}/a"
+    lost = f"pool loses\n{unit.label}/a"
+    header = ("protocol", "country", "best answer", chosen, "draws", own, lost)
     rows = [
         [
             name,
             row["country"],
             row["deviation"] or "-",
-            str(row["draws"]),
+            unit.text(_EUR * row["chosen_gain_meur"]),
+            str(row["draws"]) + (" in sample" if row["in_sample"] else ""),
             unit.text(_EUR * row["own_gain_meur"]),
             unit.text(_EUR * row["pool_loss_meur"]),
         ]
         for name, row in zip(rule_names(table), _rows(table), strict=True)
     ]
     return View("Best answer of each country to the others' truth", header, rows, 3)
+
+
+def _pivotal(table: pd.DataFrame, measure: Measure) -> View:
+    del measure
+    header = (
+        "protocol",
+        "country",
+        "least RSI of\na neighbour",
+        "of",
+        "pivotal\nh/a",
+        "for",
+        "least RSI of\nall others",
+    )
+    rows = [
+        [
+            row["treatment"],
+            row["country"],
+            number(row["least_rsi"], 2),
+            row["least_rsi_of"] or "-",
+            number(row["pivotal_h"], 0),
+            row["pivotal_for"] or "-",
+            number(row["least_rsi_others"], 2),
+        ]
+        for row in _rows(table)
+    ]
+    return View("Who is pivotal when all tell the truth, mean over draws", header, rows)
 
 
 _VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
@@ -274,6 +303,7 @@ _VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
     "missing": _missing,
     "incentives": _incentives,
     "best_deviations": _best_deviations,
+    "pivotal": _pivotal,
 }
 
 

@@ -165,13 +165,17 @@ def fairness_in_words(fairness: pd.DataFrame) -> list[str]:
     return said
 
 
-def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list[str]:
+def incentives_in_words(
+    effects: pd.DataFrame, incentives: pd.DataFrame, searched: bool = False
+) -> list[str]:
     """Where truth is everybody's best answer, and where it is not.
 
     Parameters
     ----------
     effects, incentives : DataFrame
         Of :mod:`model.experiments.incentives`.
+    searched : bool
+        Whether the deviations were searched, not given.
     """
     names = rule_names(incentives)
     honest = [
@@ -181,25 +185,93 @@ def incentives_in_words(effects: pd.DataFrame, incentives: pd.DataFrame) -> list
         )
         if n and not deviate
     ]
-    grid = ", ".join(sorted(set(effects["deviation"])))
-    said = [f"deviations of one country alone from the truth: {grid}"]
+    said = [_tried(effects, searched)]
     if honest:
         said.append(f"nobody gains by any of them under {', '.join(honest)}")
+    in_sample = bool(incentives["in_sample"].all())
+    said.append(
+        "what they pay is told on the draws that they were chosen on (in sample), which flatters "
+        "the best of many; give more draws"
+        if in_sample
+        else "each is chosen on some draws and what it pays is told on others"
+    )
     keen = incentives.assign(rules=names)
     keen = keen[keen["deviate"] > 0].sort_values("largest_own_gain_share", ascending=False)
     for _, row in keen.iterrows():
+        would = f"{row['rules']}: {row['deviate']} of {_countries(row['countries'])} would deviate"
+        if not row["largest_own_gain_meur"] > 0:
+            said.append(f"{would}, but no lie that was chosen pays on the other draws")
+            continue
         said.append(
-            f"{row['rules']}: {row['deviate']} of {_countries(row['countries'])} would deviate; "
+            f"{would}; "
             f"{row['by']} gains most, {money(1e6 * row['largest_own_gain_meur'])}/a by "
             f"{row['how']}; the pool loses at most {money(1e6 * row['regret_meur'])}/a "
             f"({number(100 * row['regret_share'], 2)} % of the planner's gain)"
         )
+        if isinstance(row["pair"], str):
+            said.append(
+                f"{row['rules']}: {' and '.join(row['pair'].split('+'))} together gain "
+                f"{money(1e6 * row['pair_gain_meur'])}/a by {row['pair_how']}; by their best "
+                f"answers alone, added up, {money(1e6 * row['pair_alone_meur'])}/a"
+            )
+    said += _without_meaning(effects)
     missing = int(effects["draws_missing"].sum())
     if missing:
         said.append(
             f"{missing} of {missing + int(effects['draws'].sum())} runs with a deviation cannot be "
             "compared, because they or the truthful run did not end"
         )
+    return said
+
+
+def pivotal_in_words(pivotal: pd.DataFrame) -> list[str]:
+    """Whom a neighbour cannot do without, by treatment.
+
+    Parameters
+    ----------
+    pivotal : DataFrame
+        From :func:`viz.comparison.tables.pivotal_table`.
+    """
+    if pivotal.empty:
+        return ["nobody is pivotal: cost curves have no capacity that could be missed"]
+    said = []
+    for treatment, part in pivotal.groupby("treatment", sort=False):
+        needed = part[part["pivotal_h"] > 0].sort_values("pivotal_h", ascending=False)
+        if needed.empty:
+            said.append(f"{treatment}: every country could be served without any one neighbour")
+            continue
+        row = needed.iloc[0]
+        said.append(
+            f"{treatment}: {len(needed)} of {_countries(len(part))} are pivotal for a neighbour "
+            f"at some time (residual supply index below 1); {row['country']} most often, "
+            f"{number(row['pivotal_h'], 0)} h/a, for {' and '.join(row['pivotal_for'].split('+'))}"
+        )
+    return said
+
+
+def _tried(effects: pd.DataFrame, searched: bool) -> str:
+    """Deviations that were looked at."""
+    lies = sorted(set(effects["deviation"]))
+    if not searched:
+        return f"deviations of one country alone from the truth: {', '.join(lies)}"
+    kinds = sorted({lie.partition(":")[0] for lie in lies if "=" not in lie})
+    return f"lies searched, {len(effects)} of them measured: {', '.join(kinds)}"
+
+
+def _without_meaning(effects: pd.DataFrame) -> list[str]:
+    """Strategies that changed neither money nor messages, whoever played them."""
+    alone = effects[~effects["country"].str.contains("+", regex=False) & (effects["draws"] > 0)]
+    alone = alone.assign(
+        rules=rule_names(alone), kind=[lie.partition(":")[0] for lie in alone["deviation"]]
+    )
+    said = []
+    for name, part in alone.groupby("rules", sort=False):
+        silent = part.groupby("kind")["changes_nothing"].all()
+        if silent.any():
+            said.append(
+                f"{name}: {', '.join(silent.index[silent])} had no meaning, it changed neither "
+                "money nor messages"
+            )
     return said
 
 
