@@ -263,13 +263,18 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "resolution": ("-", "time resolution"),
     "solver": ("-", "solver of the planning problems"),
     "seed": ("-", "seed of weather, load and negotiation"),
-    "status": ("-", "agreed, capped, cycling, infeasible or failed"),
+    "status": (
+        "-",
+        "how the negotiation ended: completed (by the protocol's own rule), capped, cycling, "
+        "infeasible or failed; says nothing about what is left to gain",
+    ),
     "note": ("-", "why the status is what it is"),
     "planner": (
         "-",
         "the joint optimum: `found`, `pending` (`--resume` adds it), `out of time`, `failed` or "
         "`not asked`",
     ),
+    "ceiling": ("-", "the joint optimum with flows in the same products, as `planner`"),
     "warnings": ("-", "what the check of the network file warned of, one text each"),
     "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
     "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
@@ -277,7 +282,28 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "lower_bound_eur": ("EUR/a", "no flows cost less, certified by the protocol; null if not"),
     "gain_eur": ("EUR/a", "autarky cost less negotiated cost"),
     "planner_gain_eur": ("EUR/a", "autarky cost less planner's cost; null without planner"),
+    "ceiling_gain_eur": (
+        "EUR/a",
+        "most that flows in the same products can bring: autarky cost less the planner's cost with "
+        "flows constant over each product; null without planner",
+    ),
     "efficiency": ("1", "gain as a share of the planner's gain; null without planner"),
+    "of_ceiling": ("1", "gain as a share of the ceiling's; null without planner"),
+    "left_at_most_eur": (
+        "EUR/a",
+        "proven: further trade in the same products, along any paths and cycles, could bring no "
+        "more than this to all countries together",
+    ),
+    "left_proof": (
+        "-",
+        "what proves it: `marginal values` (of the countries, by convexity), `bound of the "
+        "protocol`, or `planner with the same products`, which says exactly how much is left",
+    ),
+    "nothing_left": (
+        "-",
+        "true: proven that at most 0.1 % of the gain reached is left; false: proven that more is; "
+        "null: not known",
+    ),
     "gains_eur": ("", "gain of each country"),
     "gains_eur.*": ("EUR/a", "autarky cost less negotiated cost less payment"),
     "operator_payment_eur": (

@@ -48,8 +48,8 @@ def negotiate_slices(
     -------
     Reconciled
         What is left of the slices' trades, in the year's products, with the reconciling transfers.
-        Its status is the first slice's that did not agree, else agreed; failed if nothing is left
-        of the trades.
+        Its status is completed if all slices were, else that of the first which was not; failed if
+        nothing is left of the trades.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def negotiate_slices(
         if name not in year.ended:
             year.negotiate(name, partial(_slice_model, world, name, options), options.max_steps)
     reporter.phase("reconciling the slices with one fleet")
-    missed = {name: end for name, end in year.ended.items() if end[0] != "agreed"}
-    status = next((status for status, _ in missed.values()), "agreed")
+    missed = {name: end for name, end in year.ended.items() if end[0] != "completed"}
+    status = next((status for status, _ in missed.values()), "completed")
     notes = [f"{name}: {' '.join(filter(None, end))}" for name, end in missed.items()]
     trades = agreed_trades(records, world.products)
     try:

@@ -96,7 +96,7 @@ class NegotiationModel(mesa.Model):
     ----------
     ledger : Ledger
     status : str
-        ``"running"``, or one of agreed, capped, cycling, infeasible, failed.
+        ``"running"``, or one of completed, capped, cycling, infeasible, failed.
     autarky_eur : dict of str to float
     datacollector : mesa.DataCollector
         Model: status, total cost, gain; agents: cost, payment, gain.
@@ -291,7 +291,7 @@ class NegotiationModel(mesa.Model):
             final: Status = outcome.status
             return final
         if outcome.settled:
-            return "agreed"
+            return "completed"
         place, cost = self._fingerprint(), sum(self.costs_eur.values())
         known = self._visited.get(place)
         # Trades too small for the fingerprint go on, as long as they save cost.

@@ -51,6 +51,7 @@ from pypsa_earth.rules import NationalRules
 from pypsa_earth.shadow_prices import SolvedCountry
 
 _LATER = "the planner has not answered yet; --resume asks it again"
+_CEILING_LATER = "what the same products could bring is not known yet; --resume asks again"
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _is_done(records: RunRecords, options: RunOptions) -> bool:
     if not records.finished:
         return False
     summary = records.summary()
-    if summary.get("planner_cost_eur") is not None:
+    if summary.get("planner_cost_eur") is not None and summary.get("ceiling") != PENDING:
         return True
     return not options.planner and summary.get("planner") != PENDING
 
@@ -293,7 +294,7 @@ class _Run:
         )
         if self.options.planner:
             self._write_summary(world, replace(result, planner=PENDING, note=_with(result, _LATER)))
-            result = self._ask_planner(world, result)
+            result = self._ask_ceiling(world, self._ask_planner(world, result))
         summary = self._write_summary(world, result)
         return _told(self.records, summary, self.timings_s)
 
@@ -324,6 +325,28 @@ class _Run:
             self.reporter.warn(note)
             return replace(result, planner=state, note=_with(result, note))
         return replace(result, planner="found", planner_cost_eur=best.cost_eur)
+
+    def _ask_ceiling(self, world: World, result: Result) -> Result:
+        """The result with what the same products could bring at most, if the planner was found."""
+        if result.planner_cost_eur is None:
+            return result
+        if (
+            world.scenario.settings.products == "hourly"
+        ):  # every snapshot is free, as for the planner
+            return replace(result, ceiling="found", ceiling_cost_eur=result.planner_cost_eur)
+        note = _with(result, _CEILING_LATER)
+        self._write_summary(world, replace(result, ceiling=PENDING, note=note))
+        self.reporter.phase("ceiling: the planner with the same products")
+        try:
+            with self._timed("ceiling"):
+                limit_s = self.options.planner_time_limit_s
+                best = planner(world, world.products, limit_s, self.reporter.solving)
+        except Exception as error:
+            state = "out of time" if isinstance(error, OutOfTime) else "failed"
+            note = f"ceiling of the products {state}: {end_of(error)[1]}"
+            self.reporter.warn(note)
+            return replace(result, ceiling=state, note=_with(result, note))
+        return replace(result, ceiling="found", ceiling_cost_eur=best.cost_eur)
 
     def _write_outcome(self, world: World, ledger: Ledger) -> dict[str, dict[str, Plan]]:
         """Solve autarky and the outcome once more; write prices, capacities, flows, network."""

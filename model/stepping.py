@@ -53,7 +53,7 @@ def take_steps(
         except Exception as error:  # what was said or agreed cannot be written down
             return _ended(model, standing, error, reporter)
     if model.status == "running":
-        note = f"stopped after {model.steps} steps with gain left; give more --max-steps"
+        note = f"stopped after {model.steps} steps; give more --max-steps"
         return "capped", note
     return model.status, model.note
 

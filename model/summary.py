@@ -13,6 +13,7 @@ import pandas as pd
 from agents.problem import Plan
 from model.ledger import Ledger
 from model.options import RunOptions
+from model.remaining import left_at_most_eur, remaining
 from model.world import World
 
 MWH_PER_TWH = 1e6
@@ -31,6 +32,10 @@ class Result:
     planner_cost_eur : float, optional
     planner : str
         How the joint optimum stands, see ``docs/records.md``.
+    ceiling_cost_eur : float, optional
+        Of the joint optimum with flows in the same products.
+    ceiling : str
+        How that stands.
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
     shares : mapping of str to float, optional
@@ -44,6 +49,8 @@ class Result:
     note: str
     planner_cost_eur: float | None = None
     planner: str = "not asked"
+    ceiling_cost_eur: float | None = None
+    ceiling: str = "not asked"
     lower_bound_eur: float | None = None
     shares: Mapping[str, float] | None = None
 
@@ -75,7 +82,18 @@ def summarise(
     settings = world.scenario.settings
     autarky = sum(p.cost_eur for p in result.autarky.values())
     negotiated = sum(p.cost_eur for p in result.negotiated.values())
-    best = None if result.planner_cost_eur is None else autarky - result.planner_cost_eur
+    gain = autarky - negotiated
+    best, most = (
+        None if cost is None else autarky - cost
+        for cost in (result.planner_cost_eur, result.ceiling_cost_eur)
+    )
+    left = remaining(
+        left_at_most_eur(result.ledger, result.negotiated),
+        negotiated,
+        autarky,
+        result.lower_bound_eur,
+        result.ceiling_cost_eur,
+    )
     return {
         "scenario": settings.name,
         "title": settings.title,
@@ -93,14 +111,20 @@ def summarise(
         "status": result.status,
         "note": result.note,
         "planner": result.planner,
+        "ceiling": result.ceiling,
         "warnings": list(world.scenario.warnings),
         "autarky_cost_eur": autarky,
         "planner_cost_eur": result.planner_cost_eur,
         "negotiated_cost_eur": negotiated,
         "lower_bound_eur": result.lower_bound_eur,
-        "gain_eur": autarky - negotiated,
+        "gain_eur": gain,
         "planner_gain_eur": best,
-        "efficiency": efficiency(autarky - negotiated, best, autarky),
+        "ceiling_gain_eur": most,
+        "efficiency": efficiency(gain, best, autarky),
+        "of_ceiling": efficiency(gain, most, autarky),
+        "left_at_most_eur": left.at_most_eur,
+        "left_proof": left.proof,
+        "nothing_left": left.nothing,
         "gains_eur": result.gains_eur,
         "operator_payment_eur": result.ledger.operator_eur,
         "countries": {c: _country(world, result, c) for c in world.countries},
@@ -118,7 +142,7 @@ def summarise(
 
 
 def efficiency(gain: float, best: float | None, cost: float) -> float | None:
-    """Share of the planner's gain; undefined where there is nothing to gain."""
+    """Share of the best possible gain; undefined where there is nothing to gain."""
     if best is None or best <= 1e-9 * abs(cost):
         return None
     return gain / best

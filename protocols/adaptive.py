@@ -31,7 +31,7 @@ class AdaptiveBids(PairwiseBundles):
        loop. Limits and the division of the surplus are those of any other bundle.
     5. Only neighbours trade at first. When a step brings little, paths over one more third
        country are allowed; transit countries pass the energy on and earn the wheeling charge.
-       When steps bring next to nothing even so, the countries have agreed.
+       When steps bring next to nothing even so, the negotiation is over.
 
     Flows are netted: a trade against the flow frees room and undoes earlier trades.
 

@@ -30,7 +30,7 @@ class AlternatingOffers(Offers):
        two have agreed is checked once more by each country's re-solved cost before it is awarded,
        whatever its strategy has said: there is no deal below the reservation value zero.
     4. A talk that fails is tried smaller; longer paths open when a step trades little; the
-       countries have agreed when steps trade next to nothing.
+       negotiation is over when steps trade next to nothing.
 
     Properties: nobody loses, by re-solved cost; budget balanced; ends; not truthful; no promise of
     efficiency. A talk costs each country at most one optimisation for every quantity on the

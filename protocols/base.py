@@ -13,7 +13,7 @@ import numpy as np
 from protocols.messages import Message, Trade
 from protocols.products import Products
 
-Status = Literal["agreed", "capped", "cycling", "infeasible", "failed"]
+Status = Literal["completed", "capped", "cycling", "infeasible", "failed"]
 Valuation = Literal["none", "duals", "perturbation"]
 
 
@@ -26,9 +26,9 @@ class Outcome:
     trades : list of Trade
         Agreed in this run, in order.
     settled : bool
-        Whether the protocol sees no further gain.
+        Whether the protocol's own rule ends the negotiation.
     status : str, optional
-        A typed status other than agreed, for example ``"cycling"``, when the rules stop the run.
+        A typed status other than completed, for example ``"cycling"``, when the rules stop the run.
     note : str
         Reason in words.
     lower_bound_eur : float, optional

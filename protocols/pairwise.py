@@ -135,7 +135,7 @@ class PairwiseBundles(Protocol):
        loop, and what is saved is shared on the same terms.
     5. Only neighbours trade at first. When a step brings little, paths over one more third
        country are allowed; transit countries pass the energy on and earn the wheeling charge.
-       When steps bring next to nothing even so, the countries have agreed.
+       When steps bring next to nothing even so, the negotiation is over.
 
     Flows are netted: a trade against the flow frees room and undoes earlier trades. All scales are
     relative, so that another unit of money or power changes nothing.

@@ -68,14 +68,14 @@ class ProductOutcome:
     Attributes
     ----------
     trades : list of Trade
-    status : {"agreed", "cycling"}
+    status : {"completed", "cycling"}
         Cycling: in the last round nobody traded and nobody left, so that every further round
         would repeat it. The prototype never came back from this.
     rounds : int
     """
 
     trades: list[Trade] = field(default_factory=list)
-    status: Literal["agreed", "cycling"] = "agreed"
+    status: Literal["completed", "cycling"] = "completed"
     rounds: int = 0
 
 

@@ -25,7 +25,7 @@ class Rubinstein(Offers):
        ``(1 - d_other) / (1 - d_own * d_other)`` of it. The first offer is accepted.
     3. *Reservation.* What is agreed is checked by each country's re-solved cost.
     4. A pair without a joint gain tries smaller; longer paths open when a step trades little; the
-       countries have agreed when steps trade next to nothing.
+       negotiation is over when steps trade next to nothing.
 
     Properties: nobody loses, by re-solved cost; budget balanced; ends; efficient for the pair in
     each talk; not truthful (the books are believed). The first mover and the patient get more; as

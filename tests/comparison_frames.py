@@ -39,7 +39,7 @@ def runs_and_countries(
             "variant": "base",
             "seed": seed,
             "changes": "",
-            "status": "failed" if gains is None else "agreed",
+            "status": "failed" if gains is None else "completed",
             "reason": "no solution" if gains is None else "",
             "autarky_meur": cost_meur,
             "planner_meur": cost_meur - planner_gain_meur,

@@ -226,7 +226,7 @@ class TestJobs:
         wait_for(lambda: again.state == "ended")
         assert again.code == 0
         assert again.run == run
-        assert view_run(run).status == "agreed"
+        assert view_run(run).status == "completed"
         assert job_of(tmp_path, run).folder == again.folder
         assert {one.folder for one in jobs(tmp_path)} >= {job.folder, again.folder}
         unbroken = negotiate(RunOptions("wheeling", planner=False, out=tmp_path / "whole"))
@@ -317,7 +317,7 @@ class TestReport:
         assert page.open == []
         assert page.loads == ["data:,"]
         assert not re.search(r"url\(|@import|http://(?!www\.w3\.org)|https://", text)
-        assert 'data-status="agreed"' in text
+        assert 'data-status="completed"' in text
         assert 'data-status="capped"' in text
         for view in (view_run(agreed), view_run(capped)):
             assert view.records.manifest["scenario_sha256"] in text

@@ -49,7 +49,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs that agreed, one that was capped and one that broke off."""
+    """Two runs that were completed, one that was capped and one that broke off."""
     out = tmp_path_factory.mktemp("results")
     negotiate(RunOptions("wheeling", out=out))
     negotiate(RunOptions("wheeling", mode=PROTOTYPE, products="flat", out=out))
@@ -163,7 +163,7 @@ def test_it_opens_on_what_there_is(page: Any, address: str, results: Path) -> No
     listed = [card.get_attribute("data-run") for card in cards.all()]
     assert listed == [path.relative_to(results).as_posix() for path in runs(results)]
     assert "cannot be read" in cards.first.inner_text()
-    assert page.locator("a[data-run]", has_text="agreed").count() == 2
+    assert page.locator("a[data-run]", has_text="completed").count() == 2
     assert "% of the planner's gain" in page.locator("a[data-run]", has_text="capped").inner_text()
     assert "unfinished" in page.locator(f"a[data-run='{broken_off}']").inner_text()
     picture(page, "start")
@@ -215,7 +215,7 @@ def test_start_watch_pause_go_on_reload(page: Any, address: str, results: Path) 
     picture(page, "paused")
     # The page answers although its run stands still.
     page.get_by_role("button", name="Let the run go on").click()
-    page.locator('[data-status="agreed"]').wait_for(timeout=120_000)
+    page.locator('[data-status="completed"]').wait_for(timeout=120_000)
     seen(page, "map")
     for name in ("marginal-costs", "gain", "bids"):
         seen(page, name)
@@ -331,7 +331,7 @@ def test_runs_that_did_not_agree_look_like_it(page: Any, address: str, results: 
     page.goto(f"{address}?tab=negotiation&run={capped(results)}")
     said = page.locator('[data-status="capped"]')
     said.wait_for()
-    assert "before the countries agreed" in said.inner_text()
+    assert "before the protocol ended" in said.inner_text()
     page.goto(f"{address}?tab=outcome&run={unfinished(results)}")
     page.locator('[data-status="unfinished"]').wait_for()
     page.get_by_role("button", name="Resume the run").wait_for()

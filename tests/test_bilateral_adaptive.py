@@ -66,7 +66,7 @@ def test_known_answers(name: str, least_efficiency: float) -> None:
     w = world(name)
     model, _ = negotiate(w)
     best = sum(model.autarky_eur.values()) - planner(w).cost_eur
-    assert model.status == "agreed"
+    assert model.status == "completed"
     assert least_efficiency * best <= model.gain_eur <= best * (1 + 1e-6)
 
 
@@ -80,7 +80,7 @@ def test_two_countries_split_the_surplus_equally() -> None:
 def test_identical_countries_do_not_trade() -> None:
     model, _ = negotiate(world("identical"))
     assert model.ledger.trades == []
-    assert model.status == "agreed"
+    assert model.status == "completed"
 
 
 def test_no_capacity_is_autarky() -> None:
@@ -89,7 +89,7 @@ def test_no_capacity_is_autarky() -> None:
     )
     model, _ = negotiate(w)
     assert model.gain_eur == pytest.approx(0.0, abs=1e-9)
-    assert model.status == "agreed"
+    assert model.status == "completed"
 
 
 @given(st.data())

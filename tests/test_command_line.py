@@ -83,7 +83,7 @@ def fake_summary(scale: float = 1.0, **changes: Any) -> dict[str, Any]:
         "resolution": "12w3h",
         "solver": "highs",
         "seed": 2030,
-        "status": "agreed",
+        "status": "completed",
         "note": "",
         "autarky_cost_eur": scale * 2.3e10,
         "planner_cost_eur": scale * 2.2e10,
@@ -304,11 +304,11 @@ class TestResume:
 
 
 class TestEnding:
-    @pytest.mark.parametrize("status", ["agreed", "capped", "cycling", "infeasible", "failed"])
+    @pytest.mark.parametrize("status", ["completed", "capped", "cycling", "infeasible", "failed"])
     def test_exit_code_and_status(self, runs: Runs, status: str) -> None:
         runs.answer = fake_summary(status=status, note="because")
         result = invoke("--scenario", "triangle")
-        assert result.exit_code == (0 if status == "agreed" else 1)
+        assert result.exit_code == (0 if status == "completed" else 1)
         assert f"{status.upper()}: " in result.stdout
         assert "because" in result.stdout and "results/sapp2030-a1" in result.stdout
 

@@ -42,7 +42,7 @@ def test_tables_hold_every_case_in_the_order_of_the_grid(unbroken: Path) -> None
     cases = Grid(SMALL).cases
     runs = read_table(unbroken, "runs")
     assert list(runs["case"]) == [case.id for case in cases]
-    assert set(runs["status"]) == {"agreed"}
+    assert set(runs["status"]) == {"completed"}
     countries = read_table(unbroken, "countries")
     total = countries.groupby("case", sort=False)["gain_meur"].sum()
     assert total.to_numpy() == pytest.approx(runs["gain_meur"].to_numpy(), rel=1e-9)
@@ -193,14 +193,14 @@ def test_a_worker_that_dies_unnoticed_is_replaced(monkeypatch: pytest.MonkeyPatc
     try:
         team.give(0, case)
         first = team._workers[0][0]
-        assert team.wait()[1].run["status"] == "agreed"
+        assert team.wait()[1].run["status"] == "completed"
         first.kill()
         first.join()
         with monkeypatch.context() as unnoticed:
             unnoticed.setattr(type(first), "is_alive", lambda self: True)
             team.give(0, case)
         assert team._workers[0][0] is not first
-        assert team.wait()[1].run["status"] == "agreed"
+        assert team.wait()[1].run["status"] == "completed"
     finally:
         team.close()
 

@@ -49,7 +49,7 @@ def outcomes(seeds: int = SEEDS) -> dict[tuple[str, int], dict[str, float] | Non
 def steps_and_timings(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Three steps of every run that ended, each with a third of rounds, numbers and seconds."""
     steps, timings = [], []
-    for row in runs[runs["status"] == "agreed"].to_dict("records"):
+    for row in runs[runs["status"] == "completed"].to_dict("records"):
         for step in range(3):
             part = (step + 1) / 3
             counts = ("rounds", "messages", "numbers_disclosed", "solves", "dependent_solves")
@@ -230,7 +230,7 @@ def test_seeds_stand_in_the_order_of_numbers() -> None:
 
 def test_who_would_go_alone_is_told_where_coalitions_were_looked_at() -> None:
     tables = tables_of(outcomes())
-    ended = tables.runs[tables.runs["status"] == "agreed"]
+    ended = tables.runs[tables.runs["status"] == "completed"]
     stable = ended["treatment"] != "vcg"
     gains = pd.DataFrame(
         {

@@ -66,7 +66,7 @@ class TestFixedPoint:
     def test_closed_form(self, name: str, flow_mw: float, price: dict[str, float]) -> None:
         model = negotiation(teaching_world(name), tolerance=1e-9)
         held(model)
-        assert model.status == "agreed"
+        assert model.status == "completed"
         assert model.ledger.flows_mw["A-B"] == pytest.approx(flow_mw, rel=1e-4)
         found = {c: p[0] for c, p in quoted(model).items()}
         assert found == pytest.approx(price, rel=1e-4)
@@ -114,7 +114,7 @@ class TestFixedPoint:
         held(model)
         gain, flows = model.gain_eur, dict(model.ledger.flows_mw)
         model.step()
-        assert model.status == "agreed"
+        assert model.status == "completed"
         assert model.gain_eur == pytest.approx(gain, rel=1e-6)
         for line, flow in flows.items():
             np.testing.assert_allclose(model.ledger.flows_mw[line], flow, rtol=1e-2, atol=0.5)
@@ -127,7 +127,7 @@ class TestFixedPoint:
         assert model.status == "running"
         assert first > 0
         held(model)
-        assert model.status == "agreed"
+        assert model.status == "completed"
         best = sum(model.autarky_eur.values()) - planner(w).cost_eur
         assert first < model.gain_eur <= best * (1 + 1e-9)
         assert model.gain_eur > 0.98 * best
@@ -142,7 +142,7 @@ class TestRealCountries:
 
     def test_nearly_all_of_the_gain_and_nobody_loses(self, told) -> None:
         model, _, w = told
-        assert model.status == "agreed"
+        assert model.status == "completed"
         best = sum(model.autarky_eur.values()) - planner(w).cost_eur
         assert 0.99 * best <= model.gain_eur <= best * (1 + 1e-9)
         assert min(model.gains_eur.values()) > 0
@@ -177,7 +177,7 @@ def test_random_markets(data) -> None:
     assert model.gain_eur <= best + 1e-6 * (1 + scale)
     # Next to nothing to gain takes many steps: flows move in proportion to differences of prices.
     if best > 1e-3 * scale:
-        assert model.status == "agreed"
+        assert model.status == "completed"
         assert model.gain_eur >= 0.99 * best - 1e-6 * (1 + scale)
     for message in (m for t in tallies for m in t.log if m.sender != CLOCK):
         hops = (message.sender, *message.via, message.receiver)

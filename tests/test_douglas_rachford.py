@@ -63,7 +63,7 @@ class TestBoundAndIncumbent:
         model.step()
         best = planner(world, world.products).cost_eur
         check_sandwich(model, best)
-        assert model.status == "agreed"
+        assert model.status == "completed"
         gain = sum(model.autarky_eur.values()) - best
         assert model.gain_eur >= (1 - 2e-3) * gain
         assert sum(model.costs_eur.values()) - model.lower_bound_eur <= 1.001e-3 * gain
@@ -81,7 +81,7 @@ class TestBoundAndIncumbent:
         model.step()
         best = planner(world).cost_eur
         check_sandwich(model, best)
-        assert model.status == "agreed"
+        assert model.status == "completed"
         gain = sum(model.autarky_eur.values()) - best
         missing = sum(model.costs_eur.values()) - model.lower_bound_eur
         assert missing <= 0.005 * gain
@@ -115,7 +115,7 @@ class TestNothing:
     def test_identical_countries(self) -> None:
         model = negotiation(teaching("identical"))
         model.step()
-        assert model.status == "agreed"
+        assert model.status == "completed"
         assert model.ledger.trades == []
         assert model.lower_bound_eur == pytest.approx(sum(model.autarky_eur.values()))
 
@@ -123,7 +123,7 @@ class TestNothing:
         changes = {"interconnectors.A-B.a_to_b_mw": 0, "interconnectors.A-B.b_to_a_mw": 0}
         model = negotiation(teaching("two_countries", **changes))
         model.step()
-        assert model.status == "agreed"
+        assert model.status == "completed"
         assert model.ledger.trades == []
 
 

@@ -177,7 +177,7 @@ class TestModel:
         assert agents.set_index("country").cost_eur.to_dict() == model.costs_eur
         assert agents.set_index("country").gain_eur.to_dict() == model.gains_eur
         whole = model.datacollector.get_model_vars_dataframe().iloc[-1]
-        assert whole.status == "agreed"
+        assert whole.status == "completed"
         assert whole.cost_eur == pytest.approx(sum(model.costs_eur.values()))
         assert whole.gain_eur == pytest.approx(model.gain_eur)
         assert model.gain_eur == pytest.approx(sum(model.gains_eur.values()))
@@ -201,7 +201,7 @@ class TestModel:
         model.plan_alone()
         model.step()
         assert model.last is not None and model.last.tally.rounds == 4
-        assert (model.status, model.running) == ("agreed", False)
+        assert (model.status, model.running) == ("completed", False)
 
     def test_the_highest_bound_is_kept(self, world: World) -> None:
         model = self.model(world, Talk())

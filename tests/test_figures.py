@@ -47,7 +47,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
     run = RunRecords.create(
         RunOptions("sapp2030", out=tmp_path_factory.mktemp("results")), scenario
     )
-    step = {"step": 0, "status": "agreed", "trades": 1, "rounds": 1, "messages": 2}
+    step = {"step": 0, "status": "completed", "trades": 1, "rounds": 1, "messages": 2}
     step |= {
         "numbers_disclosed": 1,
         "local_solves": 5,
@@ -124,7 +124,7 @@ def fake_summary() -> dict[str, object]:
         "scenario": "sapp2030",
         "title": "A fake",
         "protocol": "bilateral_bids",
-        "status": "agreed",
+        "status": "completed",
         "planner_gain_eur": 2e8,
         "efficiency": 0.5,
         "countries": countries,

@@ -73,20 +73,20 @@ class TestReconciliation:
         return found
 
     def test_trades_that_pay_are_left_alone(self, world: World) -> None:
-        ledger, status, note = reconciled(world, self.trades(400, 500, 0), "agreed", "")
-        assert (status, note) == ("agreed", "")
+        ledger, status, note = reconciled(world, self.trades(400, 500, 0), "completed", "")
+        assert (status, note) == ("completed", "")
         assert ledger.flows_mw["A-B"].tolist() == [400, 500, 0]
         assert ledger.payments_eur["B"] == pytest.approx(50 * 900)
 
     def test_only_the_hour_that_hurts_is_void(self, world: World) -> None:
-        ledger, status, note = reconciled(world, self.trades(400, -400, 500), "agreed", "")
-        assert status == "agreed"
+        ledger, status, note = reconciled(world, self.trades(400, -400, 500), "completed", "")
+        assert status == "completed"
         assert "void noon" in note
         assert "morning" not in note
         assert ledger.flows_mw["A-B"].tolist() == [400, 0, 500]
 
     def test_too_much_is_cut_back_to_what_saves_most(self, world: World) -> None:
-        ledger, _, note = reconciled(world, self.trades(400, 1900, 0), "agreed", "")
+        ledger, _, note = reconciled(world, self.trades(400, 1900, 0), "completed", "")
         noon = ledger.flows_mw["A-B"][1]
         # The gain falls short of the best by the gap at most, so the flow by its square root.
         assert noon == pytest.approx(BEST_MW, rel=2 * GAP**0.5)
@@ -95,7 +95,7 @@ class TestReconciliation:
         assert f"cut noon to {noon / 1900:.0%}" in note
 
     def test_nothing_that_pays_is_failed(self, world: World) -> None:
-        ledger, status, note = reconciled(world, self.trades(-400, 0, -1), "agreed", "")
+        ledger, status, note = reconciled(world, self.trades(-400, 0, -1), "completed", "")
         assert status == "failed"
         assert "all are void" in note
         assert not ledger.flows_mw["A-B"].any()
@@ -110,8 +110,8 @@ class TestReconciliation:
     def test_winners_compensate_losers(self, world: World, price: float) -> None:
         # Below A's cost of 30 EUR/MWh and more, or above what B saves, 80 and less.
         trades = self.trades(400, 400, -400, price=price)
-        ledger, status, note = reconciled(world, trades, "agreed", "")
-        assert status == "agreed"
+        ledger, status, note = reconciled(world, trades, "completed", "")
+        assert status == "completed"
         assert "transfers" in note
         loser, winner = ("A", "B") if price < 30 else ("B", "A")
         gains = gains_eur(world, ledger)
@@ -125,7 +125,7 @@ class TestReconciliation:
         world = replace(world, products=products)
         agreed = self.trades(400, -400, 1900)
         agreed["evening"] += self.trades(0, 0, 100, price=70.0)["evening"]
-        done = reconcile(world, agreed, "agreed", "")
+        done = reconcile(world, agreed, "completed", "")
         ledger, status, note = done.ledger, done.status, done.note
         rows = [
             {
@@ -170,7 +170,7 @@ class TestReconciliation:
         rng = np.random.default_rng(3)
         for signed_mw in rng.uniform(-2000, 2000, size=(10, 3)):
             trades = self.trades(*signed_mw, price=price)
-            ledger, _, _ = reconciled(world, trades, "agreed", "")
+            ledger, _, _ = reconciled(world, trades, "completed", "")
             as_agreed = Ledger(world.graph, world.products)
             for of_slice in trades.values():
                 for trade in of_slice:

@@ -120,7 +120,7 @@ def story() -> Story:
 
 class TestRules:
     def test_agreed_with_trades_and_gain(self, story: Story) -> None:
-        assert story.model.status == "agreed"
+        assert story.model.status == "completed"
         assert [r.status for r in story.records[:-1]] == ["running"] * (len(story.records) - 1)
         assert len(story.trades) > 3
         assert story.model.gain_eur > 1e6
@@ -303,7 +303,7 @@ class TestLimits:
         for _, _, data in graph.edges(data=True):
             data["capacity_mw"] = dict.fromkeys(data["capacity_mw"], 0.0)
         story = negotiate(world, graph=graph)
-        assert story.model.status == "agreed"
+        assert story.model.status == "completed"
         assert story.trades == []
         assert story.model.costs_eur == pytest.approx(story.model.autarky_eur, rel=1e-9)
         assert not any(story.model.ledger.payments_eur.values())
@@ -316,7 +316,7 @@ class TestLimits:
     def test_prototype_trades_and_ends_in_a_typed_status(self) -> None:
         world = small_world(THREE, "4w6h", "year", "tou")
         story = negotiate(world, make_protocol("bilateral_bids", "prototype"))
-        assert story.model.status in ("agreed", "cycling")
+        assert story.model.status in ("completed", "cycling")
         assert story.trades
         assert story.model.gain_eur > 0
         paid = paid_eur(world, story.trades)

@@ -109,7 +109,7 @@ class TestPlannerFails:
         monkeypatch.setattr(model.runs, "planner", failing(error))
         listener = Listener()
         summary = run(replace(CURVES, out=tmp_path), listener)
-        assert summary["status"] == "agreed"
+        assert summary["status"] == "completed"
         assert summary["planner"] == state
         for key in ("planner_cost_eur", "planner_gain_eur", "efficiency"):
             assert summary[key] is None
@@ -146,7 +146,7 @@ class TestPlannerFails:
     ) -> None:
         monkeypatch.setenv("DMAN_CEP_CACHE", str(tmp_path / "cache"))
         summary = run(replace(CURVES, out=tmp_path / "results", planner_time_limit_s=1e-9))
-        assert (summary["planner"], summary["status"]) == ("out of time", "agreed")
+        assert (summary["planner"], summary["status"]) == ("out of time", "completed")
         # A limit that suffices changes nothing.
         summary = run(replace(CURVES, out=tmp_path / "results", planner_time_limit_s=60.0))
         assert summary["planner"] == "found"
@@ -175,7 +175,7 @@ class TestKilled:
     def test_outcome_is_whole_and_resume_adds_the_planner(self, whole: Path, killed: Path) -> None:
         records = RunRecords.open(killed)
         summary = records.summary()
-        assert (summary["planner"], summary["status"]) == ("pending", "agreed")
+        assert (summary["planner"], summary["status"]) == ("pending", "completed")
         assert "--resume" in summary["note"]
         assert summary["gain_eur"] == outcome(whole)["gain_eur"]
         assert set(records.table("flows")["case"]) == {"negotiated"}
@@ -243,7 +243,7 @@ class TestEmptyFolders:
         with pytest.raises(RuntimeError):
             resume(only_run(tmp_path))
         monkeypatch.undo()
-        assert resume(only_run(tmp_path))["status"] == "agreed"
+        assert resume(only_run(tmp_path))["status"] == "completed"
 
 
 class Ended:

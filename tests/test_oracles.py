@@ -93,7 +93,7 @@ def test_recorded_negotiations_are_repeated_exactly(file: str, number: int) -> N
             for t in case["trades"]
         ]
         assert deals(outcome) == expected, case["id"]
-        assert outcome.status == "agreed", case["id"]
+        assert outcome.status == "completed", case["id"]
         assert_on_links(transcript, {frozenset((li["a"], li["b"])) for li in case["links"]})
 
 
@@ -112,7 +112,7 @@ def test_two_countries_trade_their_smaller_quota() -> None:
     agents = {"A": (5.0, 10.0, 200.4), "B": (30.0, 40.0, 120.6)}
     outcome, _ = negotiate(agents, [("A", "B", 1e6)], Terms(0.05, 0.0, -1))
     assert deals(outcome) == [(1, "A", "B", 121, 28.5)]
-    assert outcome.status == "agreed"
+    assert outcome.status == "completed"
     outcome, _ = negotiate(agents, [("A", "B", 1e6)], Terms(0.05, 0.0, 1))
     assert deals(outcome) == [(1, "A", "B", 121, 31.5)]
 
@@ -127,7 +127,7 @@ def test_quotas_are_rounded_half_to_even() -> None:
 def test_margins_on_both_sides_stop_a_trade() -> None:
     agents = {"A": (5.0, 10.0, 100.0), "B": (11.0, 40.0, 100.0)}
     outcome, _ = negotiate(agents, [("A", "B", 1e6)], Terms(0.05))
-    assert outcome.trades == [] and outcome.status == "agreed"
+    assert outcome.trades == [] and outcome.status == "completed"
     outcome, _ = negotiate(agents, [("A", "B", 1e6)], Terms(0.0))
     assert deals(outcome) == [(1, "A", "B", 100, 11.0)]
 

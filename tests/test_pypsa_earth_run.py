@@ -137,7 +137,7 @@ def finished(
 
 def test_a_negotiation_reaches_most_of_the_gain(finished: tuple[dict, RunRecords]) -> None:
     summary, _ = finished
-    assert summary["status"] == "agreed"
+    assert summary["status"] == "completed"
     assert summary["planner_gain_eur"] > 1e6
     assert 0.9 <= summary["efficiency"] <= 1 + 1e-6
     assert min(summary["gains_eur"].values()) >= -1.0

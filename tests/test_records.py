@@ -260,7 +260,7 @@ class TestSummary:
     def test_plain_and_complete(self, run):
         run.write_summary(
             {
-                "status": "agreed",
+                "status": "completed",
                 "efficiency": np.float64(0.5),
                 "planner_cost_eur": np.nan,
                 "gains_eur": {"NA": np.float64(2), "AO": float("inf")},

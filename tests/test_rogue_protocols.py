@@ -385,7 +385,7 @@ def test_a_message_and_an_award_count_once(hold) -> None:
             yield [Message("A", "T", "award", Award(trade))]
 
     ended = hold(Repeating)
-    assert ended.summary["status"] == "agreed"
+    assert ended.summary["status"] == "completed"
     trades = ended.records.table("trades")
     assert trades["mw"].tolist() == [HONEST_MW, 20.0]
     flows = ended.records.table("flows").set_index(["case", "interconnector"])["flow_mw"]

@@ -94,7 +94,7 @@ def network(done: Done) -> pypsa.Network:
 class TestRecords:
     def test_agreed_with_gain_for_all(self, done: Done) -> None:
         summary = done.summary
-        assert summary["status"] == "agreed"
+        assert summary["status"] == "completed"
         assert summary["gain_eur"] > 0
         assert 0.2 < summary["efficiency"] <= 1 + 1e-6
         assert min(summary["gains_eur"].values()) >= -1e-7 * summary["autarky_cost_eur"]
@@ -134,7 +134,7 @@ class TestRecords:
         steps = done.records.table("steps")
         assert steps["step"].tolist() == list(range(done.summary["steps"]))
         assert set(steps["status"][:-1]) == {"running"}
-        assert steps["status"].iloc[-1] == "agreed"
+        assert steps["status"].iloc[-1] == "completed"
         assert steps["gain_eur"].iloc[-1] == pytest.approx(done.summary["gain_eur"], rel=1e-6)
         assert steps["messages"].sum() == done.summary["messages"]
         messages = done.records.table("messages")
@@ -395,7 +395,7 @@ class TestEndings:
             for way in ("a_to_b_mw", "b_to_a_mw")
         }
         summary = run(replace(CURVES, out=out, overrides=closed))
-        assert summary["status"] == "agreed"
+        assert summary["status"] == "completed"
         assert summary["trades"] == 0
         assert summary["gain_eur"] == pytest.approx(0.0, abs=1e-6)
         assert summary["efficiency"] is None

@@ -297,7 +297,7 @@ def by_hand(decomposition: str, *deals: Trade, planner_eur: float | None = None)
     ]
     options = RunOptions("two_countries", decomposition=decomposition)  # type: ignore[arg-type]
     shares = {world.products.slices[0]: 0.5} if deals else {}
-    result = Result(ledger, *plans, "agreed", "", planner_eur)
+    result = Result(ledger, *plans, "completed", "", planner_eur)
     if decomposition == "independent":
         result = replace(result, shares=shares)
     return summarise(options, world, result, steps, trades)

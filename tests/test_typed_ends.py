@@ -147,7 +147,7 @@ class TestEveryEndIsTyped:
             hold(ending(lambda outcome: Outcome(settled=True)))
         monkeypatch.setattr(RunRecords, "write_step", usual)
         (folder,) = tmp_path.iterdir()
-        assert resume(folder)["status"] == "agreed"
+        assert resume(folder)["status"] == "completed"
 
     def test_a_comparison_keeps_the_place_of_the_fault(self, announce) -> None:
         announce(PROTOCOLS, "rogue", ending(boom))
@@ -174,7 +174,7 @@ class TestSettlementsThatFail:
 
     def test_one_that_works(self, hold, announce) -> None:
         ended = self.settled(hold, announce, lambda due: due)
-        assert ended.summary["status"] == "agreed"
+        assert ended.summary["status"] == "completed"
         gains = list(ended.summary["gains_eur"].values())
         np.testing.assert_allclose(gains, np.mean(gains))
 
@@ -229,7 +229,7 @@ class TestSettlementsThatFail:
 
         announce(SETTLEMENTS, "greedy", Greedy)
         ended = hold(ending(lambda outcome: Outcome(settled=True)), settlement="greedy")
-        assert ended.summary["status"] == "agreed"
+        assert ended.summary["status"] == "completed"
         assert ended.summary["countries"]["A"]["payment_eur"] == pytest.approx(-400.0)
         assert ended.summary["interconnectors"]["A-T"]["a_to_b_twh"] > 0
         assert ended.summary["interconnectors"]["A-T"]["a_to_b_mw"] == 2000.0

@@ -16,18 +16,12 @@ from rich.table import Column
 from rich.text import Text
 
 from model.reporting import Reporter
+from viz.how_it_ended import ending, left, reached
 from viz.numbers import money
 from viz.summary_tables import country_table, interconnector_table, plain_table, pool_table
 
 WIDTH_WHEN_PIPED = 100
-STATUS_MEANING = {
-    "agreed": "no gain is left above the tolerance",
-    "capped": "steps or time ran out before the countries agreed",
-    "cycling": "the same proposals came back again and again",
-    "infeasible": "a planning problem has no solution",
-    "failed": "the run broke off",
-}
-_COLOURS = {"agreed": "green", "capped": "yellow", "cycling": "yellow"}
+_COLOURS = {"completed": "green", "capped": "yellow", "cycling": "yellow"}
 
 
 def make_console() -> Console:
@@ -233,11 +227,11 @@ def print_choices(choices: Mapping[str, Iterable[tuple[str, ...]]], console: Con
 
 
 def _status_panel(summary: Mapping[str, Any]) -> Panel:
-    """Say loudly how the run ended, why, and where its records are."""
+    """Say loudly how the run ended, what it reached, what is left, and where its records are."""
     status = str(summary["status"])
     color = _COLOURS.get(status, "red")
-    meaning = STATUS_MEANING.get(status, "unknown status")
-    lines = [Text(f"{status.upper()}: {meaning}", f"bold {color}")]
+    lines = [Text(f"{status.upper()}: {ending(status)}", f"bold {color}")]
+    lines += [Text(text) for text in (reached(summary), left(summary)) if text]
     if summary.get("note"):
         lines.append(Text(str(summary["note"])))
     if summary.get("folder"):

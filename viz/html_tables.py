@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from viz.console import STATUS_MEANING
+from viz.how_it_ended import ending, left, reached
 from viz.numbers import energy_unit, money_unit, number
 from viz.run_view import RunView
 from viz.summary_tables import OPERATORS_ACCOUNT
@@ -183,14 +183,19 @@ def headline(view: RunView) -> str:
     return f"<div class=headline>{cells}</div>"
 
 
-def status_line(status: str, note: str = "") -> str:
-    """How a run ended, in words and with a colour that is not the only sign."""
-    meaning = STATUS_MEANING.get(status, "it has no summary yet")
-    kind = "good" if status == "agreed" else "wait" if status == "unfinished" else "bad"
+def status_line(view: RunView, note: str = "") -> str:
+    """How a run ended, in words and with a colour that is not the only sign; what is left."""
+    status = view.status
+    kind = "good" if status == "completed" else "wait" if status == "unfinished" else "bad"
     more = f" {escape(note[:1].upper() + note[1:])}" if note else ""
+    facts = "".join(
+        f"<br>{escape(text[:1].upper() + text[1:])}."
+        for text in (reached(view.summary), left(view.summary))
+        if text
+    )
     return (
         f'<div class="status {kind}" data-status="{escape(status)}"><b>{escape(status)}</b>: '
-        f"{escape(meaning)}.{more}</div>"
+        f"{escape(ending(status, 'it has no summary yet'))}.{more}{facts}</div>"
     )
 
 

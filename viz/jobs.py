@@ -27,8 +27,8 @@ from model.files import write_json
 from viz.inside import inside
 
 CODES = {
-    0: "it ended: the countries agreed",
-    1: "it ended without agreement",
+    0: "it ended by its own rule",
+    1: "it ended otherwise than by its own rule",
     2: "it could not start: something given is wrong",
     130: "it was stopped; what was done is kept, and it can go on",
     143: "it was stopped from outside; what was done is kept, and it can go on",

@@ -80,7 +80,7 @@ def _head(view: RunView) -> str:
     note = str(view.summary.get("note") or "")
     return (
         f"<h3>{escape(view.name)}</h3><p>{escape(view.how)}</p>"
-        f"{status_line(view.status, note)}{warning_list(view.warnings)}{headline(view)}"
+        f"{status_line(view, note)}{warning_list(view.warnings)}{headline(view)}"
     )
 
 

@@ -142,6 +142,7 @@ def _reached(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         "planner cost": "planner_cost_eur",
         "certified lower bound": "lower_bound_eur",
         "negotiated gain": "gain_eur",
+        "most in these products": "ceiling_gain_eur",
         "planner gain": "planner_gain_eur",
     }
     costs = money_unit([summary.get("autarky_cost_eur")])
@@ -152,6 +153,10 @@ def _reached(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         value = summary.get(key)
         if value is not None:
             rows.append((label, unit.text(value), unit.label))
+    of_ceiling = summary.get("of_ceiling")
+    if of_ceiling is not None:
+        share = f"{100 * of_ceiling:.2f}"
+        rows.append(("of the ceiling", share, "% of the most in these products"))
     efficiency, unit_text = _efficiency(summary)
     rows.append(("efficiency", efficiency, unit_text))
     return rows

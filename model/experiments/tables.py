@@ -24,7 +24,7 @@ from model.columns import (
 from model.files import write_atomically
 from scenarios.errors import did_you_mean
 
-STATUSES = ("agreed", "capped", "cycling", "infeasible", "failed")
+STATUSES = ("completed", "capped", "cycling", "infeasible", "failed")
 # Without a result: the reason says why.
 BROKEN = ("infeasible", "failed")
 _YES_NO = ("yes", "no")

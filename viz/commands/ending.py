@@ -19,7 +19,7 @@ from model.reporting import Reporter
 from scenarios.errors import ScenarioError
 from viz.console import ConsoleReporter, print_line
 
-EXIT_NOT_AGREED = 1
+EXIT_NOT_COMPLETED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,9 @@ from model.options import RunOptions
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
 from scenarios.overrides import parse_set
-from viz.commands.ending import EXIT_NOT_AGREED, carry_out
+from viz.commands.ending import EXIT_NOT_COMPLETED, carry_out
 from viz.commands.words import codes, protocol_changes, scenario_changes, strategies_of
-from viz.console import make_console, print_choices, print_summary
+from viz.console import make_console, print_choices, print_line, print_summary
 
 _WHAT, _HOW, _WHERE = "What is negotiated", "How it is computed", "Where it is kept"
 
@@ -161,6 +163,15 @@ def negotiate(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    require_efficiency: Annotated[
+        float | None,
+        typer.Option(
+            help="Exit with 1 below this share of the planner's gain, for scripts.",
+            metavar="0..1",
+            show_default="none",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -183,8 +194,8 @@ def negotiate(
 ) -> None:
     """Countries that plan their power systems alone negotiate trade with each other.
 
-    Exit code: 0 agreed, 1 ended otherwise, 2 mistake in what was given, 130 interrupted, 143
-    terminated.
+    Exit code: 0 the protocol ended by its own rule and every check passed, 1 ended otherwise or
+    below --require-efficiency, 2 mistake in what was given, 130 interrupted, 143 terminated.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -211,14 +222,15 @@ def negotiate(
         "out": out,
     }
     given = {key: value for key, value in given.items() if value is not None}
+    show = partial(_show_summary, least=_checked_share(require_efficiency, given))
     if list_:
         from model.choices import describe_choices
 
         print_choices(describe_choices(), make_console())
     elif resume is not None:
-        raise typer.Exit(_resume(resume, given))
+        raise typer.Exit(_resume(resume, given, show))
     elif given:
-        raise typer.Exit(_negotiate(given))
+        raise typer.Exit(_negotiate(given, show))
     else:
         typer.echo(ctx.get_help())
 
@@ -234,7 +246,18 @@ def _what(scenario: str | None, network: Path | None) -> str | None:
     return as_network_file(network)
 
 
-def _negotiate(given: dict[str, Any]) -> int:
+def _checked_share(least: float | None, given: Mapping[str, Any]) -> float | None:
+    """A share that can be reached, and that somebody will have computed."""
+    if least is None:
+        return None
+    if not 0 <= least <= 1:
+        raise ScenarioError(f"--require-efficiency is a share from 0 to 1, not {least:g}")
+    if given.get("planner") is False:
+        raise ScenarioError("--require-efficiency needs the planner; leave out --no-planner")
+    return least
+
+
+def _negotiate(given: dict[str, Any], show: Callable[[dict[str, Any]], int]) -> int:
     """Check the options, then negotiate."""
     from model.choices import choose_options
 
@@ -245,10 +268,10 @@ def _negotiate(given: dict[str, Any]) -> int:
 
         return run(options, reporter)
 
-    return carry_out(work, _show_summary)
+    return carry_out(work, show)
 
 
-def _resume(name: str, given: dict[str, Any]) -> int:
+def _resume(name: str, given: dict[str, Any], show: Callable[[dict[str, Any]], int]) -> int:
     """Go on with an earlier run, under the options it was started with."""
     from model.choices import check_time_limit, find_run
 
@@ -267,7 +290,7 @@ def _resume(name: str, given: dict[str, Any]) -> int:
 
         return resume(folder, reporter, **chosen)
 
-    return carry_out(work, _show_summary, folder)
+    return carry_out(work, show, folder)
 
 
 _OPTION_NAMES = {
@@ -277,6 +300,14 @@ _OPTION_NAMES = {
 }
 
 
-def _show_summary(summary: dict[str, Any]) -> int:
-    print_summary(summary, make_console())
-    return 0 if summary["status"] == "agreed" else EXIT_NOT_AGREED
+def _show_summary(summary: dict[str, Any], least: float | None = None) -> int:
+    """Print a summary; the exit code of a run of which ``least`` is the efficiency required."""
+    console = make_console()
+    print_summary(summary, console)
+    reached = summary.get("efficiency")
+    nothing_to_gain = reached is None and summary.get("planner_cost_eur") is not None
+    if least is not None and not nothing_to_gain and (reached is None or reached < least):
+        was = "is not known" if reached is None else f"is {reached:.4f}"
+        print_line(f"efficiency {was}, required was {least:g}", console, "bold red")
+        return EXIT_NOT_COMPLETED
+    return 0 if summary["status"] == "completed" else EXIT_NOT_COMPLETED

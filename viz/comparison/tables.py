@@ -50,7 +50,7 @@ def treatment_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
                 "treatment": name,
                 "blocks": len(values),
                 "ended": len(known),
-                "agreed": int((mine["status"] == "agreed").sum()),
+                "completed": int((mine["status"] == "completed").sum()),
                 "mean": interval.mean,
                 "low": interval.low,
                 "high": interval.high,

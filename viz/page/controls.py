@@ -71,7 +71,7 @@ def _standing(view: RunView, standing: Standing | None) -> str:
             "ended": CODES.get(code, "it broke off") + ".",
             "lost": "Its process is gone.",
         }.get(state, "It is going on elsewhere, or it broke off.")
-    return status_line(view.status, note) + warning_list(view.warnings) + headline(view)
+    return status_line(view, note) + warning_list(view.warnings) + headline(view)
 
 
 @solara.component

@@ -17,7 +17,7 @@ from viz.shelf import DAMAGED, ComparisonEntry, RunEntry, comparisons, last_runs
 
 MOST_RUNS, MOST_COMPARISONS = 12, 8
 Shelves = tuple[tuple[list[RunEntry], int], tuple[list[ComparisonEntry], int]]
-_DOTS = {"agreed": "good", "running": "wait", "paused": "wait", "unfinished": "wait"}
+_DOTS = {"completed": "good", "running": "wait", "paused": "wait", "unfinished": "wait"}
 
 START_CSS = """
 .start{max-width:1280px}

@@ -123,6 +123,6 @@ def Compare(view: RunView, other: RunView | None, state: PageState, set_state: C
                 note = str(one.summary.get("note") or "")
                 title, how, run = (escape(text) for text in (one.title, one.how, one.name))
                 words = f"<h3>{title}</h3><p class=note>{how}<br>{run}</p>"
-                solara.HTML("div", words + status_line(one.status, note) + headline(one))
+                solara.HTML("div", words + status_line(one, note) + headline(one))
                 for name in ("map", "marginal-costs", "gain", "payments", "capacity", "disclosure"):
                     FigurePanel(one, name, look)
