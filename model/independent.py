@@ -24,7 +24,7 @@ from model.ending import end_of
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
-from model.players import chosen_protocol, chosen_strategies
+from model.players import chosen_protocol, chosen_strategies, negotiation_seed
 from model.reconciliation import Reconciled, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
@@ -223,17 +223,18 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
         world.graph,
         products,
         chosen_protocol(options),
-        seed=_slice_seed(world, name),
+        seed=_slice_seed(world, name, options),
         workers=options.workers,
         strategies=chosen_strategies(options, world.scenario),
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
 
 
-def _slice_seed(world: World, name: str) -> int:
+def _slice_seed(world: World, name: str, options: RunOptions) -> int:
     """Seed of a slice's own random streams, so that no two slices draw the same numbers."""
     place = list(dict.fromkeys(world.products.slices)).index(name)
-    root = np.random.SeedSequence(world.scenario.settings.seed, spawn_key=(place,))
+    seed = negotiation_seed(options, world.scenario)
+    root = np.random.SeedSequence(seed, spawn_key=(place,))
     return int(root.generate_state(1)[0])
 
 

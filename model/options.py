@@ -24,6 +24,12 @@ class RunOptions:
         Subset of the scenario's countries.
     solver : {"highs", "gurobi"}
     seed : int, optional
+    luck : int
+        Number of the negotiation's own random stream: another one draws other orders and openers
+        of talks, in the same weather and at the same demand.
+    transit_charges : bool
+        Whether trades along paths pay the wheeling charges of the scenario. Only some protocols
+        trade along paths, and the planner pays no charges.
     workers : int
         Countries that plan at the same time; does not change results.
     max_steps : int
@@ -53,6 +59,8 @@ class RunOptions:
     countries: tuple[str, ...] | None = None
     solver: str = "highs"
     seed: int | None = None
+    luck: int = 0
+    transit_charges: bool = True
     workers: int = 2
     max_steps: int = 60
     out: Path = Path("results")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from agents.strategy import Strategy, Truthful, make_strategy
 from model.graph import interconnection_graph
 from model.options import RunOptions
@@ -51,6 +53,14 @@ def chosen_protocol(options: RunOptions) -> Protocol:
         If there is no such protocol, mode or parameter.
     """
     return make_protocol(options.protocol, options.mode, **options.protocol_settings)
+
+
+def negotiation_seed(options: RunOptions, scenario: Scenario) -> int:
+    """Root of the random streams of a negotiation: the scenario's seed, unless luck is another."""
+    if options.luck == 0:
+        return scenario.settings.seed
+    root = np.random.SeedSequence(scenario.settings.seed, spawn_key=(options.luck,))
+    return int(root.generate_state(1)[0])
 
 
 def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Strategy]:

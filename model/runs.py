@@ -36,6 +36,7 @@ from model.players import (
     check_rules,
     chosen_protocol,
     chosen_strategies,
+    negotiation_seed,
 )
 from model.records import RunRecords
 from model.reporting import Reporter
@@ -220,7 +221,7 @@ class _Run:
             world.graph,
             world.products,
             self._protocol(world),
-            seed=world.scenario.settings.seed,
+            seed=negotiation_seed(self.options, world.scenario),
             workers=self.options.workers,
             on_batch=_progress(self.reporter),
             on_plan=self.reporter.advance,

@@ -77,8 +77,19 @@ def chosen_scenario(options: RunOptions) -> Scenario:
         if value is not None:
             overrides[key] = value
     if is_network_file(options.scenario):
-        return network_scenario(options.scenario, overrides, options.countries)
-    return load_scenario(options.scenario, overrides=overrides, countries=options.countries)
+        scenario = network_scenario(options.scenario, overrides, options.countries)
+    else:
+        scenario = load_scenario(options.scenario, overrides=overrides, countries=options.countries)
+    return scenario if options.transit_charges else _without_charges(scenario)
+
+
+def _without_charges(scenario: Scenario) -> Scenario:
+    """The scenario in which passing on energy is free."""
+    settings = scenario.settings.model_copy(update={"wheeling_eur_per_mwh": 0.0})
+    free = tuple(
+        line.model_copy(update={"wheeling_eur_per_mwh": 0.0}) for line in scenario.interconnectors
+    )
+    return scenario.model_copy(update={"settings": settings, "interconnectors": free})
 
 
 def build_world(scenario: Scenario, solver: str, reporter: Reporter) -> World:

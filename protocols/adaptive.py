@@ -56,6 +56,7 @@ class AdaptiveBids(PairwiseBundles):
     least_surplus_share: NonNegative = 2e-7
 
     name = "bilateral_bids"
+    family = "pair bundles"
     mode = "adaptive"
     discloses = "which way, wished MW at posted prices, one EUR limit a bundle"
     progress_in = "surplus_eur"

@@ -110,6 +110,9 @@ class Protocol(ABC):
         Private knowledge that its messages give away, in a few words.
     operator : bool
         Whether there is a market operator, whom every country may write to and be written by.
+    family : str
+        Protocols that say the same here trade by the same rules and differ in details, in who
+        computes, or in how money moves; comparisons rank one of them. Empty: in none.
     several_ports : bool
         Whether it works where a country's interconnectors land at several ports; see
         :mod:`protocols.landing`.
@@ -122,6 +125,7 @@ class Protocol(ABC):
     valuation: ClassVar[Valuation] = "duals"
     step_share: float = 0.2
     operator: ClassVar[bool] = False
+    family: ClassVar[str] = ""
     several_ports: ClassVar[bool] = False
 
     @abstractmethod

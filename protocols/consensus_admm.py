@@ -122,6 +122,7 @@ class ConsensusAdmm(Protocol):
     _price: dict[Edge, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     name = "consensus_admm"
+    family = "operator splitting"
     valuation = "duals"
     several_ports = True
     discloses = "price of every product, to neighbours; one cost change for each check"

@@ -163,6 +163,7 @@ class DouglasRachford(Protocol):
     progress: list[tuple[int, float, float]] = field(default_factory=list, init=False, repr=False)
 
     name = "douglas_rachford"
+    family = "operator splitting"
     discloses = "net import, cost change and marginal values a round, to the operator"
     valuation = "duals"
     operator = True

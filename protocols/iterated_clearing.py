@@ -123,6 +123,7 @@ class IteratedClearing(Protocol):
     tolerance: NonNegative = 1e-3
 
     name = "iterated_clearing"
+    family = "operator splitting"
     discloses = "marginal prices once, amounts at posted price ladders, EUR cost of positions"
     valuation = "duals"
     operator = True

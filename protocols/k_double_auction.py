@@ -77,6 +77,7 @@ class KDoubleAuction(SealedAuction):
     own_prices: bool = False
 
     name = "k_double_auction"
+    family = "line curves"
     discloses = "marginal prices, amounts at posted price levels, consent"
 
     def match(self, buyers: Orders, sellers: Orders) -> Match:

@@ -64,6 +64,7 @@ class McAfee(SealedAuction):
     units: Count = 8
 
     name = "mcafee"
+    family = "line curves"
     discloses = "marginal prices, amounts at posted price levels, consent"
 
     def match(self, buyers: Orders, sellers: Orders) -> Match:

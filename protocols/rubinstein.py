@@ -41,6 +41,7 @@ class Rubinstein(Offers):
     """
 
     name = "rubinstein"
+    family = "pair bundles"
     discloses = "which way, wished MW at posted prices, EUR limit of each quantity, discount"
 
     def _first_offers(self, talks: list[Talk]) -> Exchange:

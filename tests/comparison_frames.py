@@ -38,6 +38,7 @@ def runs_and_countries(
             "settlement": "pay_as_agreed",
             "variant": "base",
             "seed": seed,
+            "luck": 0,
             "changes": "",
             "status": "failed" if gains is None else "completed",
             "reason": "no solution" if gains is None else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -174,7 +175,6 @@ def test_few_draws_are_said_in_words_and_have_no_p() -> None:
     assert made.tables["pairs"][["wilcoxon_p", "holm_p", "low", "high"]].isna().all(axis=None)
     assert any("too few for tests" in line for line in made.said)
     assert not any("differ by more than luck" in line for line in made.said)
-    assert any("too few to rank" in text for text in texts(made.figures["critical-differences"]))
 
 
 def test_draws_that_cannot_reach_significance_are_told() -> None:
@@ -284,16 +284,7 @@ def test_country_figure_frames_who_loses(report: ComparisonReport) -> None:
     assert {"MZ", "NA", "ZA", "-7.0"} <= set(texts(drawing))
 
 
-def test_rank_figure_joins_what_cannot_be_told_apart(report: ComparisonReport) -> None:
-    drawing = report.figures["critical-differences"]
-    # Seven draws, three treatments in the same order: ranks 1, 2, 3 and a difference of 1.25.
-    assert any("critical difference 1.25" in text for text in texts(drawing))
-    bars = [item.data["group"] for item in drawing.items if isinstance(item, Lines) and item.data]
-    assert bars == ["bundle+bilateral_bids.adaptive", "bilateral_bids.adaptive+vcg"]
-    assert list(report.tables["ranks"]["group"]) == ["a", "ab", "b"]
-
-
-def test_ranks_that_luck_explains_are_one_group() -> None:
+def test_ranks_that_luck_explains_are_no_ranking() -> None:
     rng = np.random.default_rng(4)
     made = {
         (f"{name}.standard", seed): {"A": 50 + rng.normal()}
@@ -302,9 +293,68 @@ def test_ranks_that_luck_explains_are_one_group() -> None:
     }
     report = make_report(tables_of(made))
     assert report.tables["friedman"]["p"].iloc[0] >= 0.05
-    assert list(report.tables["ranks"]["group"]) == ["a", "a", "a"]
-    said = texts(report.figures["critical-differences"])
-    assert any("do not differ by more than luck" in text for text in said)
+    assert any("do not read the pairs as a ranking" in line for line in report.said)
+
+
+def test_not_rejected_is_not_equal_and_equivalent_is_shown() -> None:
+    """A and B differ by 0.02 points at most, C by one that the draws hide in noise."""
+    rng = np.random.default_rng(1)
+    made = {}
+    for seed in range(8):
+        level = 50 + 5 * rng.normal()
+        made["a.standard", seed] = {"X": level}
+        made["b.standard", seed] = {"X": level + 0.02 * rng.random()}
+        made["c.standard", seed] = {"X": level + 1 + 4 * rng.normal()}
+    frames = tables_of(made)
+    pairs = make_report(frames, least_difference=0.1).tables["pairs"]
+    found = {frozenset((r["first"], r["second"])): r["conclusion"] for _, r in pairs.iterrows()}
+    assert found[frozenset("ab")] == "equivalent"
+    assert found[frozenset("bc")] == "not decided"
+    said = "\n".join(make_report(frames, least_difference=0.1).said)
+    assert "equivalent, the 95 % interval within 0.1 percentage points: b and a" in said
+    assert "not decided, which is not equality" in said
+    # Without a difference that matters nothing can be called equivalent.
+    assert "equivalent" not in set(make_report(frames).tables["pairs"]["conclusion"])
+
+
+def test_families_are_ranked_once_and_their_members_set_beside() -> None:
+    made = {
+        (f"{name}.standard", seed): {"X": level + seed}
+        for name, level in (("a", 60), ("b", 61), ("c", 40), ("d", 41), ("e", 20))
+        for seed in range(6)
+    }
+    frames = tables_of(made)
+    families = {"a": "pairs", "b": "pairs", "c": "lines", "d": "lines"}
+    runs = frames.runs.assign(
+        family=[families.get(p.partition(".")[0]) for p in frames.runs["protocol"]]
+    )
+    report = make_report(replace(frames, runs=runs))
+    assert list(report.tables["ranks"]["treatment"]) == ["a", "c", "e"]
+    assert len(report.tables["pairs"]) == 3
+    variants = report.tables["variants"]
+    assert [tuple(r) for r in variants[["first", "second"]].to_numpy()] == [("b", "a"), ("d", "c")]
+    assert variants["mean_difference"].tolist() == pytest.approx([0.01, 0.01])
+    assert any("a for b; c for d" in line for line in report.said)
+    assert len(report.tables["treatments"]) == 5
+    alone = runs[runs["protocol"].isin(["a.standard", "b.standard"])]
+    assert list(make_report(replace(frames, runs=alone)).tables["ranks"]["treatment"]) == ["b", "a"]
+
+
+def test_own_luck_is_told_apart_from_the_draw() -> None:
+    made = {("a.standard", seed): {"X": 40.0 + seed, "Y": 2.0} for seed in range(6)}
+    frames = tables_of(made)
+    again = frames.runs.assign(
+        luck=1, case=frames.runs["case"] + "'", of_ceiling=frames.runs["of_ceiling"] + 0.02
+    )
+    runs = pd.concat([frames.runs, again], ignore_index=True)
+    row = make_report(replace(frames, runs=runs)).tables["treatments"].iloc[0]
+    assert row["own_luck"] == pytest.approx(0.02)
+    assert row["mean"] == pytest.approx(frames.runs["of_ceiling"].mean() + 0.01)
+    assert row["blocks"] == 6
+    runs.loc[runs.index[-1], ["of_ceiling", "status"]] = [None, "failed"]
+    report = make_report(replace(frames, runs=runs))
+    assert report.tables["treatments"].iloc[0]["ended"] == 5
+    assert report.tables["missing"]["status"].tolist() == ["failed"]
 
 
 def test_all_files_are_written(report: ComparisonReport, tmp_path: Path) -> None:
@@ -354,6 +404,8 @@ def test_the_command_makes_the_report_of_a_folder(tmp_path: Path) -> None:
         ("timings", timings),
     ):
         write_table(tmp_path, name, frame)
+    experiment = {"scenario": "triangle", "resolution": None, "transit_charges": False}
+    (tmp_path / "experiment.json").write_text(json.dumps({"experiment": experiment}))
     done = CliRunner().invoke(app, ["comparison", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "bilateral_bids.adaptive" in done.output

@@ -6,9 +6,7 @@ import math
 from itertools import permutations, product
 
 import numpy as np
-import pandas as pd
 import pytest
-import scikit_posthocs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -19,8 +17,6 @@ from viz.comparison.statistics import (
     FEWEST_BLOCKS,
     MOST_EXACT,
     block_ranks,
-    cliques,
-    critical_difference,
     friedman,
     holm,
     least_p,
@@ -75,25 +71,6 @@ def test_friedman_of_demsars_example() -> None:
     # The paper finds F = 3.69 without it, above the critical value 2.85 of F(3, 39).
     assert found.f > 3.69
     assert 0.005 < found.p < 0.05
-
-
-@pytest.mark.parametrize(
-    ("treatments", "q"),
-    [(2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728), (6, 2.850), (7, 2.949), (10, 3.164)],
-)
-def test_nemenyi_values_of_demsars_table_5(treatments: int, q: float) -> None:
-    factor = math.sqrt(treatments * (treatments + 1) / (6 * 20))
-    assert critical_difference(treatments, 20) / factor == pytest.approx(q, abs=1.1e-3)
-
-
-def test_critical_differences_of_demsars_example() -> None:
-    means = block_ranks(DEMSAR).mean(axis=0)
-    at_five, at_ten = critical_difference(4, 14), critical_difference(4, 14, alpha=0.10)
-    assert at_five == pytest.approx(1.25, abs=5e-3)
-    assert at_ten == pytest.approx(1.12, abs=5e-3)
-    # At 5 % nothing differs; at 10 % C4.5 is worse than C4.5+m and C4.5+m+cf (section 3.2.4).
-    assert cliques(means, at_five) == [(3, 1, 2, 0)]
-    assert cliques(means, at_ten) == [(3, 1, 2), (2, 0)]
 
 
 def test_signed_ranks_of_demsars_table_2() -> None:
@@ -156,19 +133,6 @@ def test_friedman_is_scipys(table: np.ndarray) -> None:
         assert (found.chi2, found.p) == (0.0, 1.0)
     elif table.shape[1] > 2:
         assert found.chi2 == pytest.approx(stats.friedmanchisquare(*table.T).statistic, abs=1e-9)
-
-
-@settings(max_examples=25, deadline=None)
-@given(tables)
-def test_nemenyi_is_that_of_scikit_posthocs(table: np.ndarray) -> None:
-    means = block_ranks(table).mean(axis=0)
-    n, k = table.shape
-    p = scikit_posthocs.posthoc_nemenyi_friedman(pd.DataFrame(-table)).to_numpy()
-    for a, b in zip(*np.triu_indices(k, 1), strict=True):
-        gap = abs(means[a] - means[b])
-        edge = critical_difference(k, n)
-        if abs(gap - edge) > 1e-6:
-            assert (p[a, b] < 0.05) == (gap > edge)
 
 
 @settings(deadline=None)

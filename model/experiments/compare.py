@@ -241,6 +241,7 @@ def _kind(case: Case) -> tuple[str, str]:
 
 def _name(case: Case) -> str:
     drawn = f" seed {case.seed}" if case.seed else ""
+    drawn += f" luck {case.luck}" if case.luck else ""
     lie = case.strategy if case.strategy != TRUTHFUL else ""
     changed = "".join(f" {text}" for text in (case.changes, case.settlement, lie) if text)
     return f"{case.protocol} {case.products} {case.variant}{drawn}{changed}"

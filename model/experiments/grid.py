@@ -71,7 +71,7 @@ class Case:
     id : str
         Hash of all that decides the result.
     protocol, products, strategy, settlement, variant, changes : str
-    seed : int
+    seed, luck : int
         As in the table ``runs``.
     options : RunOptions
         How it is run.
@@ -88,6 +88,7 @@ class Case:
     settlement: str
     variant: str
     seed: int
+    luck: int
     changes: str
     options: RunOptions
     world: str
@@ -96,8 +97,8 @@ class Case:
     @property
     def coordinates(self) -> dict[str, Any]:
         """Place in the grid, as in the table ``runs``."""
-        names = ("protocol", "products", "strategy", "settlement", "variant", "seed", "changes")
-        return {"case": self.id} | {name: getattr(self, name) for name in names}
+        what = ("protocol", "products", "strategy", "settlement", "variant", "seed", "luck")
+        return {"case": self.id} | {n: getattr(self, n) for n in (*what, "changes")}
 
 
 class Grid:
@@ -122,6 +123,7 @@ class Grid:
             countries=experiment.countries,
             solver=experiment.solver,
             max_steps=experiment.max_steps,
+            transit_charges=experiment.transit_charges,
             workers=1,
         )
         with _blame("scenario"):
@@ -201,11 +203,13 @@ class Grid:
         for choice in e.protocols:
             families = choice.products or e.products or (self.base.settings.products,)
             for settings in _levels(e.settings_of(choice)):
-                for family, strategies, settlement, place in product(
-                    families, e.strategies, e.settlements, draws
+                for family, strategies, settlement, place, luck in product(
+                    families, e.strategies, e.settlements, draws, range(e.luck)
                 ):
                     options = self._options(choice, family, {**choice.set, **settings})
-                    options = replace(options, strategies=strategies, settlement=settlement)
+                    options = replace(
+                        options, strategies=strategies, settlement=settlement, luck=luck
+                    )
                     yield self._case(options, draws[place], levels[place[0]])
 
     def _options(
@@ -223,7 +227,8 @@ class Grid:
     def _case(self, options: RunOptions, draw: Draw, change: Mapping[str, object]) -> Case:
         options = replace(options, overrides=dict(draw.overrides), countries=draw.countries)
         record = _deciding(options)
-        of_world = ("scenario", "overrides", "countries", "resolution", "slices", "solver")
+        shaping = ("scenario", "overrides", "countries", "resolution", "slices", "solver")
+        of_world = (*shaping, "transit_charges")
         settings = {f"{PROTOCOL}{k}": v for k, v in options.protocol_settings.items()}
         return Case(
             id=self._id(options),
@@ -233,6 +238,7 @@ class Grid:
             settlement=options.settlement,
             variant=draw.variant,
             seed=draw.seed,
+            luck=options.luck,
             changes="; ".join(f"{k}={_text(v)}" for k, v in {**change, **settings}.items()),
             options=options,
             world=content_hash(

@@ -24,7 +24,7 @@ from model.experiments.tables import BROKEN
 from model.ledger import Ledger, RuleBroken
 from model.negotiation import NegotiationModel
 from model.planner import planner
-from model.players import chosen_protocol, profile_strategies
+from model.players import chosen_protocol, negotiation_seed, profile_strategies
 from model.reporting import Reporter
 from model.settlement import Settled, make_settlement, settle
 from model.stepping import take_steps
@@ -273,11 +273,18 @@ def _model(case: Case, world: World) -> NegotiationModel:
         world.graph,
         world.products,
         chosen_protocol(case.options),
-        seed=settings.seed,
+        seed=negotiation_seed(case.options, world.scenario),
         workers=case.options.workers,
         strategies=profile_strategies(case.options.strategies, world.scenario),
         price_cap_eur_per_mwh=settings.value_of_lost_load_eur_per_mwh,
     )
+
+
+def _parts_of_day(world: World) -> str:
+    """Parts of the day that have a product; at a coarse resolution there is no peak."""
+    if world.scenario.settings.products != "tou":
+        return ""
+    return "+".join(sorted({name.rpartition("/")[2] for name in world.products.names}))
 
 
 def _countries(model: NegotiationModel, ledger: Ledger) -> list[dict[str, Any]]:
@@ -318,6 +325,10 @@ def _run(done: Negotiated, start: Start, countries: list[dict[str, Any]]) -> dic
     return {
         "status": done.status,
         "reason": done.note,
+        "family": model.protocol.family or model.protocol.name,
+        "snapshots": model.products.snapshots,
+        "contracts": len(model.products),
+        "parts_of_day": _parts_of_day(start.world),
         "autarky_meur": autarky / EUR_PER_MEUR,
         "planner_meur": start.planner_eur / EUR_PER_MEUR,
         "ceiling_meur": ceiling / EUR_PER_MEUR,

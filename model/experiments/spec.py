@@ -109,6 +109,12 @@ class Experiment(_Part):
     countries : tuple of str, optional
     solver : {"highs", "gurobi"}
     max_steps : int
+    luck : int
+        Negotiations of each case, with random streams of their own, in the same weather and at the
+        same demand: what a protocol owes to its own dice.
+    transit_charges : bool
+        Whether paths pay the scenario's wheeling charges. Off, because only protocols that trade
+        along paths would pay them: neither the planner nor trade between neighbours does.
     gains : bool
         Whether each case is set beside the Shapley value and the nucleolus.
     hunt : Hunt, optional
@@ -128,6 +134,8 @@ class Experiment(_Part):
     countries: tuple[str, ...] | None = None
     solver: Literal["highs", "gurobi"] = "highs"
     max_steps: int = Field(default=RunOptions.max_steps, ge=1)
+    luck: int = Field(default=1, ge=1)
+    transit_charges: bool = False
     gains: bool = False
     hunt: Hunt | None = None
 

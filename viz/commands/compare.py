@@ -113,6 +113,23 @@ def compare(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    luck: Annotated[
+        int | None,
+        typer.Option(
+            help="Negotiations of each case, by other dice in the same weather.",
+            min=1,
+            show_default="1",
+            rich_help_panel=_GRID,
+        ),
+    ] = None,
+    transit_charges: Annotated[
+        bool,
+        typer.Option(
+            "--transit-charges",
+            help="Let paths pay the scenario's wheeling charges, which the planner does not.",
+            rich_help_panel=_GRID,
+        ),
+    ] = False,
     gains_: Annotated[
         bool,
         typer.Option(
@@ -177,6 +194,8 @@ def compare(
         "set": split_levels(set_) or None,
         "resolution": resolution,
         "max_steps": max_steps,
+        "luck": luck,
+        "transit_charges": transit_charges or None,
         "gains": gains_ or None,
     }
     given = {key: value for key, value in given.items() if value is not None}

@@ -102,6 +102,14 @@ def negotiate(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    no_transit_charges: Annotated[
+        bool,
+        typer.Option(
+            "--no-transit-charges",
+            help="Passing on energy is free, as it is for the planner.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
     decomposition: Annotated[
         str | None,
         typer.Option(
@@ -132,6 +140,15 @@ def negotiate(
         int | None,
         typer.Option(
             help="Root of all random numbers.", show_default="the scenario's", rich_help_panel=_HOW
+        ),
+    ] = None,
+    luck: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of the negotiation's own random stream; scenario and weather stay.",
+            min=0,
+            show_default="0",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     workers: Annotated[
@@ -215,6 +232,8 @@ def negotiate(
         "resolution": resolution,
         "solver": solver,
         "seed": seed,
+        "luck": luck,
+        "transit_charges": False if no_transit_charges else None,
         "workers": workers,
         "max_steps": max_steps,
         "planner": False if no_planner else None,

@@ -63,7 +63,7 @@ def comparison(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished comparison.")],
     measure: Annotated[
         str, typer.Option(help="What treatments are compared by, a column of its runs.")
-    ] = "efficiency",
+    ] = "of_ceiling",
     reference: Annotated[
         str | None,
         typer.Option(help="Treatment to compare the others with.", show_default="all pairs"),
@@ -71,7 +71,8 @@ def comparison(
     least_difference: Annotated[
         float,
         typer.Option(
-            help="Smaller differences count as none: 0.1 for 0.1 percentage points of efficiency.",
+            help="Smaller differences count as none, intervals within it as equivalent: 0.1 for "
+            "0.1 percentage points.",
             show_default="rounding",
         ),
     ] = 0.0,
@@ -86,7 +87,7 @@ def comparison(
 
 def show_comparison(
     folder: Path,
-    measure: str = "efficiency",
+    measure: str = "of_ceiling",
     reference: str | None = None,
     least_difference: float = 0.0,
     page: Path | None = None,

@@ -8,8 +8,8 @@ variant and seed. A run of a country that alone deviates from the others' strate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -59,8 +59,8 @@ class Measure:
 MEASURES = {
     m.column: m
     for m in (
+        Measure("of_ceiling", "gain", "% of the most in these products", True, 100, 0.0),
         Measure("efficiency", "efficiency", "% of the planner's gain", True, 100, 0.0),
-        Measure("of_ceiling", "gain", "% of the ceiling of the products", True, 100, 0.0),
         Measure("gain_meur", "gain", "M EUR/a", in_autarky=0.0),
         Measure("least_gain_meur", "least gain of a country", "M EUR/a", in_autarky=0.0),
         Measure("rounds", "rounds", higher_is_better=False),
@@ -96,6 +96,10 @@ class Blocks:
         """Blocks in which every treatment has a value."""
         return self.matrix.dropna()
 
+    def only(self, treatments: Collection[str]) -> Blocks:
+        """Some of the treatments, in the same blocks."""
+        return replace(self, matrix=self.matrix[[t for t in self.matrix if t in treatments]])
+
     @property
     def tie(self) -> float:
         """Values no further apart than this are equal: what rounding leaves, or more if asked."""
@@ -113,7 +117,7 @@ class Blocks:
 
 
 def as_blocks(
-    runs: pd.DataFrame, measure: str = "efficiency", least_difference: float = 0.0
+    runs: pd.DataFrame, measure: str = "of_ceiling", least_difference: float = 0.0
 ) -> Blocks:
     """Arrange one measure of labelled runs, see :func:`label_runs` and :class:`Blocks`.
 
@@ -122,15 +126,44 @@ def as_blocks(
     ValueError
         If a treatment met a block twice.
     """
-    twice = runs.duplicated(["block", "treatment"])
+    twice = runs.duplicated(["block", "treatment", "luck"])
     if twice.any():
         row = runs[twice].iloc[0]
         raise ValueError(f"{row['treatment']} ran more than once on {row['block']}")
     # Blocks in the order of their variant and seed, 2 before 10.
     order = runs.drop_duplicates("block").sort_values(["variant", "changes", "seed"])["block"]
-    values = runs.astype({measure: float}).pivot_table(measure, "block", "treatment", "first")
+    values = runs.astype({measure: float}).pivot_table(measure, "block", "treatment", _mean_of_all)
     values = values.reindex(index=list(order), columns=sorted(set(runs["treatment"])))
     return Blocks(MEASURES[measure], values.where(np.isfinite(values)), least_difference)
+
+
+def _mean_of_all(values: pd.Series) -> float:
+    """Mean over the negotiations of a case; none if one of them broke off."""
+    return float(values.mean()) if np.isfinite(values).all() else float("nan")
+
+
+def representatives(runs: pd.DataFrame) -> dict[str, str]:
+    """Treatment that stands for each treatment in ranks: the first of its family.
+
+    Members of a family would outvote others: every rank counts how many are above. Products,
+    strategies, settlements and settings are no matter of families. If the comparison is within one
+    family, everyone stands for itself.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled, in the order of the comparison.
+    """
+    first: dict[tuple[str, ...], str] = {}
+    found: dict[str, str] = {}
+    for treatment, mine in runs.groupby("treatment", sort=False):
+        row = mine.iloc[0]
+        known = mine["family"].dropna()
+        family = str(known.iloc[0]) if len(known) else str(row["protocol"])
+        settings = _split_changes(str(row["changes"]))[0]
+        key = family, row["products"], row["strategy"], row["settlement"], settings
+        found[str(treatment)] = first.setdefault(key, str(treatment))
+    return found if len(set(found.values())) > 1 else {name: name for name in found}
 
 
 def label_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ _FIGURES = {
     "efficiency-numbers": "Efficiency against private numbers disclosed",
     "efficiency-seconds": "Efficiency against seconds",
     "gains-by-country": "Gains by country",
-    "critical-differences": "Critical differences of mean ranks",
+    "differences": "Paired differences",
     "incentives": "What deviating from the truth brings",
 }
 

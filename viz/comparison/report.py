@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from model.columns import RecordsError
 from model.experiments.incentives import (
     TRUTHFUL,
     best_deviations,
@@ -18,12 +22,18 @@ from model.experiments.incentives import (
 from model.experiments.spec import Hunt, recorded_hunt
 from model.experiments.tables import read_table
 from scenarios.errors import ScenarioError, did_you_mean
-from viz.comparison.blocks import MEASURES, Blocks, Measure, as_blocks, label_runs
+from viz.comparison.blocks import (
+    MEASURES,
+    Blocks,
+    Measure,
+    as_blocks,
+    label_runs,
+    representatives,
+)
 from viz.comparison.country_figure import draw_country_gains
 from viz.comparison.difference_figure import draw_differences
 from viz.comparison.effort_figure import EFFORTS, draw_effort
 from viz.comparison.incentive_figure import draw_incentives
-from viz.comparison.rank_figure import draw_critical_differences
 from viz.comparison.spread_figure import draw_spread
 from viz.comparison.tables import (
     country_table,
@@ -34,13 +44,17 @@ from viz.comparison.tables import (
     pivotal_table,
     rank_table,
     treatment_table,
+    variant_table,
 )
 from viz.comparison.words import (
     fairness_in_words,
+    families_in_words,
     findings,
     incentives_in_words,
-    pivotal_in_words,
+    settlements_in_words,
+    what_was_compared,
 )
+    pivotal_in_words,
 from viz.drawing import Drawing
 from viz.printing import write
 from viz.table_files import write_table
@@ -89,6 +103,8 @@ class ComparisonTables:
         Where it searched for lies that pay.
     pivotal : DataFrame, optional
         Who could not be done without, where it searched.
+    about : dict
+        What the experiment asked for, from ``experiment.json``.
     """
 
     runs: pd.DataFrame
@@ -98,6 +114,7 @@ class ComparisonTables:
     gains: pd.DataFrame | None = None
     hunt: Hunt | None = None
     pivotal: pd.DataFrame | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_comparison(folder: Path) -> ComparisonTables:
@@ -111,11 +128,20 @@ def read_comparison(folder: Path) -> ComparisonTables:
     hunt = recorded_hunt(folder)
     names = ("runs", "countries", "steps", "timings")
     tables = join_tables(*(read_table(folder, name) for name in names), hunt=hunt)
+    tables = replace(tables, about=_experiment(folder / "experiment.json"))
     if hunt is not None:
         tables = replace(tables, pivotal=read_table(folder, "pivotal"))
     if not (folder / "gains.parquet").is_file():
         return tables
     return replace(tables, gains=read_table(folder, "gains"))
+
+
+def _experiment(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["experiment"]
+    except (OSError, ValueError, KeyError) as error:
+        raise RecordsError(f"{file} cannot be read: {error}") from None
+    return content
 
 
 def join_tables(
@@ -140,7 +166,7 @@ def join_tables(
 
 def make_report(
     tables: ComparisonTables,
-    measure: str = "efficiency",
+    measure: str = "of_ceiling",
     reference: str | None = None,
     least_difference: float = 0.0,
 ) -> ComparisonReport:
@@ -172,19 +198,22 @@ def make_report(
     if not least_difference >= 0:
         raise ScenarioError(f"--least-difference {least_difference:g}: give zero or more")
     blocks = as_blocks(runs, measure, least_difference / MEASURES[measure].factor)
+    stands_for = representatives(runs)
+    ranked = blocks.only(set(stands_for.values()))
     made = {
         "treatments": treatment_table(runs, blocks),
-        "pairs": pair_table(blocks, reference),
-        "ranks": rank_table(blocks),
-        "friedman": friedman_table(blocks),
+        "pairs": pair_table(ranked if reference is None else blocks, reference),
+        "ranks": rank_table(ranked),
+        "variants": variant_table(blocks, stands_for),
+        "friedman": friedman_table(ranked),
         "countries": country_table(runs, tables.countries, blocks.best_first),
         "missing": missing_table(runs, blocks),
     }
     if tables.gains is not None:
         made["fairness"] = fairness_table(runs, tables.gains, blocks.best_first)
-    said = findings(
-        runs, blocks, made["treatments"], made["pairs"], made["friedman"], made["missing"]
-    )
+    said = [what_was_compared(runs, blocks, tables.about), families_in_words(stands_for)]
+    said += findings(blocks, made["treatments"], made["pairs"], made["friedman"], made["missing"])
+    said += settlements_in_words(made["countries"], runs)
     if "fairness" in made:
         said += fairness_in_words(made["fairness"])
     figures = _figures(tables, blocks, made)
@@ -196,7 +225,7 @@ def make_report(
     if tables.pivotal is not None:
         made["pivotal"] = pivotal_table(tables.runs, tables.pivotal)
         said += pivotal_in_words(made["pivotal"])
-    return ComparisonReport(blocks.measure, made, figures, said)
+    return ComparisonReport(blocks.measure, made, figures, [line for line in said if line])
 
 
 def _lies(tables: ComparisonTables) -> dict[str, pd.DataFrame]:
@@ -227,7 +256,6 @@ def _figures(
         "spread": draw_spread(blocks),
         **efforts,
         "gains-by-country": draw_country_gains(made["countries"], blocks.best_first),
-        "critical-differences": draw_critical_differences(blocks),
         "differences": draw_differences(made["pairs"], blocks.measure),
     }
 

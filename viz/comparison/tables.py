@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,18 +10,18 @@ import pandas as pd
 
 from viz.comparison.blocks import Blocks
 from viz.comparison.statistics import (
+    ALPHA,
     FEWEST_BLOCKS,
     block_ranks,
-    critical_difference,
     friedman,
     holm,
     mean_interval,
     paired_difference,
-    rank_groups,
 )
 
 # What fits on a page.
 MOST_PAIRS = 45
+EQUIVALENT, UNDECIDED = "equivalent", "not decided"
 # Medians over draws of what a negotiation takes.
 _EFFORT = ("rounds", "messages", "numbers_disclosed", "solves", "dependent_solves", "seconds")
 
@@ -59,8 +59,11 @@ def treatment_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
                 "worst_block": worst,
                 "mean_failures_as_autarky": _with_autarky(values, blocks),
                 "mean_of_ceiling": ended["of_ceiling"].mean(),
+                "mean_efficiency": ended["efficiency"].mean(),
+                "mean_cost_over_planner": _cost_over_planner(ended),
+                "own_luck": _own_luck(ended, blocks),
                 "worst_country_gain_meur": ended["least_gain_meur"].min(),
-                "blocks_with_losers": int((ended["losers"].fillna("") != "").sum()),
+                "blocks_with_losers": ended[ended["losers"].fillna("") != ""]["block"].nunique(),
                 **{f"median_{column}": ended[column].median() for column in _EFFORT},
             }
         )
@@ -80,7 +83,10 @@ def pair_table(blocks: Blocks, reference: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         ``first`` minus ``second``, the first the better one by its mean; with a reference ``first``
-        are the others. ``holm_p`` is adjusted for all rows.
+        are the others. ``holm_p`` is adjusted for all rows. ``conclusion``: ``equivalent`` where
+        the 95 % interval lies within the least difference that counts (two one-sided tests at
+        2.5 %, Schuirmann 1987); ``first better`` or ``second better`` where the adjusted p is below
+        5 %; else ``not decided``, which is not equality.
 
     Raises
     ------
@@ -121,7 +127,33 @@ def pair_table(blocks: Blocks, reference: str | None = None) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows, columns=list(_PAIR_COLUMNS))
-    return table.assign(holm_p=holm(table["wilcoxon_p"].to_numpy(dtype=float)))
+    table = table.assign(holm_p=holm(table["wilcoxon_p"].to_numpy(dtype=float)))
+    return table.assign(conclusion=[_conclusion(row, blocks) for _, row in table.iterrows()])
+
+
+def _conclusion(row: pd.Series, blocks: Blocks) -> str:
+    if row["blocks"] < FEWEST_BLOCKS:
+        return ""
+    if max(abs(row["low"]), abs(row["high"])) <= blocks.least_difference:
+        return EQUIVALENT
+    if not row["holm_p"] < ALPHA:
+        return UNDECIDED
+    more = row["mean_difference"] > 0
+    return "first better" if more == blocks.measure.higher_is_better else "second better"
+
+
+def variant_table(blocks: Blocks, stands_for: Mapping[str, str]) -> pd.DataFrame:
+    """Members of families against the member that is ranked, as :func:`pair_table` does."""
+    found = []
+    for reference in dict.fromkeys(stands_for.values()):
+        members = {name for name, first in stands_for.items() if first == reference}
+        if len(members) > 1:
+            found.append(pair_table(blocks.only(members), reference))
+    if not found:
+        return pd.DataFrame(columns=[*_PAIR_COLUMNS, "holm_p", "conclusion"])
+    table = pd.concat(found, ignore_index=True)
+    table = table.assign(holm_p=holm(table["wilcoxon_p"].to_numpy(dtype=float)))
+    return table.assign(conclusion=[_conclusion(row, blocks) for _, row in table.iterrows()])
 
 
 _PAIR_COLUMNS = (
@@ -148,33 +180,14 @@ def leading_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_table(blocks: Blocks) -> pd.DataFrame:
-    """Mean rank of each treatment over complete blocks, best first.
-
-    ``group`` has a letter for each set of treatments that Nemenyi's test cannot tell apart, as
-    ``a`` and ``ab``; it is empty where there are too few complete blocks for the test.
-    """
+    """Mean rank of each treatment over complete blocks, best first."""
     complete = blocks.complete
     ranks = ranks_of(blocks)
     n, k = ranks.shape
     if n == 0 or k < 2:
-        return pd.DataFrame({"treatment": [], "mean_rank": [], "group": []})
-    means = ranks.mean(axis=0)
-    letters = [""] * k
-    if n >= FEWEST_BLOCKS:
-        letters = _group_letters(ranks)
-    table = pd.DataFrame({"treatment": complete.columns, "mean_rank": means, "group": letters})
+        return pd.DataFrame({"treatment": [], "mean_rank": []})
+    table = pd.DataFrame({"treatment": complete.columns, "mean_rank": ranks.mean(axis=0)})
     return table.sort_values("mean_rank", kind="stable", ignore_index=True)
-
-
-def _group_letters(ranks: np.ndarray) -> list[str]:
-    means, k = ranks.mean(axis=0), ranks.shape[1]
-    letters = [""] * k
-    groups = rank_groups(ranks)
-    alone = [(i,) for i in range(k) if not any(i in group for group in groups)]
-    for place, group in enumerate(sorted([*groups, *alone], key=lambda g: means[list(g)].mean())):
-        for i in group:
-            letters[i] += _letter(place)
-    return letters
 
 
 def ranks_of(blocks: Blocks) -> np.ndarray:
@@ -187,7 +200,6 @@ def ranks_of(blocks: Blocks) -> np.ndarray:
 def friedman_table(blocks: Blocks) -> pd.DataFrame:
     """One row: are all treatments the same?"""
     found = friedman(ranks_of(blocks))
-    many = found.treatments > 1 and found.blocks >= FEWEST_BLOCKS
     return pd.DataFrame(
         [
             {
@@ -197,9 +209,6 @@ def friedman_table(blocks: Blocks) -> pd.DataFrame:
                 "friedman_chi2": found.chi2,
                 "iman_davenport_f": found.f,
                 "p": found.p,
-                "critical_difference": (
-                    critical_difference(found.treatments, found.blocks) if many else np.nan
-                ),
             }
         ]
     )
@@ -223,7 +232,8 @@ def country_table(
     rows = []
     parts = joined.groupby(["treatment", "country"], sort=True)
     for (treatment, country), part in sorted(parts, key=lambda p: (order.index(p[0][0]), p[0][1])):
-        gains = part.sort_values("block")["gain_meur"].to_numpy(dtype=float)
+        # One number a draw, whatever the number of negotiations held on it.
+        gains = part.groupby("block", sort=True)["gain_meur"].mean().to_numpy(dtype=float)
         interval = mean_interval(gains)
         rows.append(
             {
@@ -234,7 +244,9 @@ def country_table(
                 "low_meur": interval.low,
                 "high_meur": interval.high,
                 "worst_gain_meur": gains.min(),
-                "blocks_losing": sum(country in str(who).split("+") for who in part["losers"]),
+                "blocks_losing": part[[country in str(who).split("+") for who in part["losers"]]][
+                    "block"
+                ].nunique(),
                 "mean_payments_meur": part["payments_meur"].mean(),
                 "mean_net_import_gwh": part["net_import_gwh"].mean(),
             }
@@ -273,8 +285,8 @@ def fairness_table(runs: pd.DataFrame, gains: pd.DataFrame, order: Sequence[str]
         rows.append(
             {
                 "treatment": treatment,
-                "blocks": len(part),
-                "in_core": int((part["in_core"] == "yes").sum()),
+                "blocks": part["block"].nunique(),
+                "in_core": int((part["in_core"] == "yes").groupby(part["block"]).all().sum()),
                 "mean_complaint_meur": part["complaint_meur"].mean(),
                 "worst_complaint_meur": worst["complaint_meur"],
                 "complaining": worst["complaining"],
@@ -331,6 +343,7 @@ def missing_table(runs: pd.DataFrame, blocks: Blocks) -> pd.DataFrame:
             if np.isfinite(blocks.matrix.loc[block, treatment]):
                 continue
             found = runs[(runs["treatment"] == treatment) & (runs["block"] == block)]
+            found = found.sort_values(blocks.measure.column, na_position="first", kind="stable")
             status, reason = ("not run", "") if found.empty else found.iloc[0][["status", "reason"]]
             rows.append([treatment, block, status, reason if isinstance(reason, str) else ""])
     return pd.DataFrame(rows, columns=["treatment", "block", "status", "reason"])
@@ -342,6 +355,15 @@ def _with_autarky(values: pd.Series, blocks: Blocks) -> float:
     return float("nan") if alone is None else float(values.fillna(alone).mean())
 
 
-def _letter(place: int) -> str:
-    """a, b, ..., z, then a2, b2, ..."""
-    return chr(ord("a") + place % 26) + ("" if place < 26 else str(place // 26 + 1))
+def _cost_over_planner(ended: pd.DataFrame) -> float:
+    """Mean of the cost of all countries over the planner's."""
+    reached = ended["autarky_meur"].astype(float) - ended["gain_meur"].astype(float)
+    return float((reached / ended["planner_meur"].astype(float)).mean())
+
+
+def _own_luck(ended: pd.DataFrame, blocks: Blocks) -> float:
+    """Mean range of the measure over negotiations of the same draw; NaN if one each was held."""
+    by_draw = ended.groupby("block")[blocks.measure.column]
+    if ended.empty or by_draw.size().max() < 2:
+        return float("nan")
+    return float((by_draw.max() - by_draw.min()).astype(float).mean())

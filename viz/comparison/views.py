@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from viz.comparison.blocks import Measure, rule_names
+from viz.comparison.blocks import MEASURES, Measure, rule_names
 from viz.comparison.report import ComparisonReport
 from viz.comparison.tables import leading_pairs
 from viz.comparison.words import p_text
@@ -89,6 +89,9 @@ def print_report(report: ComparisonReport, console: Console) -> None:
 def _treatments(table: pd.DataFrame, measure: Measure) -> View:
     unit = _money(table, "worst_country_gain_meur")
     failed = bool((table["ended"] < table["blocks"]).any()) and measure.in_autarky is not None
+    lucky = bool(table["own_luck"].notna().any())
+    # A share of what the same products can bring, and of what any flows could: neither alone.
+    beside = MEASURES["efficiency" if measure.column == "of_ceiling" else "of_ceiling"]
     header = (
         "treatment",
         "draws",
@@ -96,6 +99,9 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
         "95 %\ninterval",
         "worst",
         *(["failures\nas autarky"] if failed else []),
+        *(["own\nluck"] if lucky else []),
+        beside.name + f"\n{beside.unit}",
+        "cost over\nplanner's",
         f"least gain\n{unit.label}/a",
         "draws with\nlosers",
         "rounds",
@@ -111,6 +117,9 @@ def _treatments(table: pd.DataFrame, measure: Measure) -> View:
             _interval(row, measure),
             _value(row["worst"], measure),
             *([_value(row["mean_failures_as_autarky"], measure)] if failed else []),
+            *([_value(row["own_luck"], measure)] if lucky else []),
+            _value(row[f"mean_{beside.column}"], beside),
+            number(row["mean_cost_over_planner"], 4),
             unit.text(_EUR * row["worst_country_gain_meur"]),
             str(row["blocks_with_losers"]),
             *(
@@ -137,6 +146,7 @@ def _pairs(table: pd.DataFrame, measure: Measure) -> View:
         "first better\n/ equal / worse",
         "p",
         "p (Holm)",
+        "conclusion",
     )
     rows = [
         [
@@ -149,6 +159,7 @@ def _pairs(table: pd.DataFrame, measure: Measure) -> View:
             f"{row['first_better']} / {row['ties']} / {row['second_better']}",
             p_text(row["wilcoxon_p"]),
             p_text(row["holm_p"]),
+            row["conclusion"],
         ]
         for row in _rows(shown)
     ]
@@ -157,16 +168,18 @@ def _pairs(table: pd.DataFrame, measure: Measure) -> View:
     return View(f"Pairs: first minus second, {measure.name}{unit}{left}", header, rows, 2)
 
 
+def _variants(table: pd.DataFrame, measure: Measure) -> View:
+    if table.empty:
+        return View("", (), [])
+    view = _pairs(table, measure)
+    return replace(
+        view, title=f"Inside families: member minus the one that is ranked, {measure.name}"
+    )
+
+
 def _ranks(table: pd.DataFrame, measure: Measure) -> View:
-    tested = bool((table["group"] != "").any())
-    rows = [
-        [row["treatment"], number(row["mean_rank"], 2), *([row["group"]] if tested else [])]
-        for row in _rows(table)
-    ]
-    title = f"Mean ranks by {measure.name}"
-    if tested:
-        title += "; a letter in common: not told apart by Nemenyi's test"
-    return View(title, ("treatment", "mean rank", *(["group"] if tested else [])), rows)
+    rows = [[row["treatment"], number(row["mean_rank"], 2)] for row in _rows(table)]
+    return View(f"Mean ranks by {measure.name}", ("treatment", "mean rank"), rows)
 
 
 def _countries(table: pd.DataFrame, measure: Measure) -> View:
@@ -298,6 +311,7 @@ _VIEWS: dict[str, Callable[[pd.DataFrame, Measure], View]] = {
     "treatments": _treatments,
     "ranks": _ranks,
     "pairs": _pairs,
+    "variants": _variants,
     "countries": _countries,
     "fairness": _fairness,
     "missing": _missing,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import combinations
 from math import isfinite
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from viz.comparison.blocks import Blocks, rule_names
 from viz.comparison.statistics import ALPHA, FEWEST_BLOCKS, least_p
+from viz.comparison.tables import EQUIVALENT, UNDECIDED
 from viz.numbers import money, number
 
 _FEW_NAMES = 4
 
 
 def findings(
-    runs: pd.DataFrame,
     blocks: Blocks,
     treatments: pd.DataFrame,
     pairs: pd.DataFrame,
@@ -22,19 +26,33 @@ def findings(
     missing: pd.DataFrame,
 ) -> list[str]:
     """Sentences on the tables of :mod:`viz.comparison.tables`."""
-    said = [_what_was_compared(runs, blocks), *_who_is_best(blocks, treatments)]
+    said = _who_is_best(blocks, treatments)
     said += _missing_in_words(blocks, missing)
     said += _friedman_in_words(friedman)
-    said += _pairs_in_words(pairs)
+    said += _pairs_in_words(pairs, blocks)
     said += _losers_in_words(treatments)
     return said
 
 
-def _what_was_compared(runs: pd.DataFrame, blocks: Blocks) -> str:
+def what_was_compared(runs: pd.DataFrame, blocks: Blocks, about: Mapping[str, Any]) -> str:
+    """Scenario, time, products, draws and charges, and the measure: what the numbers are about.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Labelled.
+    blocks : Blocks
+    about : mapping
+        The experiment's own words; may be empty.
+    """
     n, k = blocks.matrix.shape
     draws = _count(n, "draw")
     label = blocks.measure.label
-    said = f"{_count(k, 'treatment')} on {draws} (variant and seed), measured by {label}"
+    said = f"{_count(k, 'treatment')} on {draws} (variant and seed)"
+    negotiations = len(set(runs["luck"]))
+    if negotiations > 1:
+        said += f", {negotiations} negotiations each"
+    said += _market_in_words(runs, about) + f"; measured by {label}"
     if blocks.least_difference > 0:
         least = f"{blocks.measure.factor * blocks.least_difference:g}"
         said += f"; differences up to {least} {blocks.measure.difference_unit} count as none"
@@ -43,6 +61,79 @@ def _what_was_compared(runs: pd.DataFrame, blocks: Blocks) -> str:
             "; variants of one seed share weather and demand, which the tests take as independent"
         )
     return said
+
+
+def _market_in_words(runs: pd.DataFrame, about: Mapping[str, Any]) -> str:
+    """Time, products and charges."""
+    said = ""
+    if about:
+        said += f" of {about['scenario']}"
+        said += f" at {about['resolution']}" if about.get("resolution") else ""
+    for products, mine in runs.groupby("products", sort=False):
+        known = mine.dropna(subset=["snapshots", "contracts"])
+        if known.empty:
+            continue
+        row = known.iloc[0]
+        what = f"{_count(row['contracts'], f'{products} product')} for {row['snapshots']} snapshots"
+        parts = str(row["parts_of_day"] or "")
+        if parts:
+            what += f" ({parts.replace('_', ' ').replace('+', ', ')}"
+            what += ")" if "peak" in parts.split("+") else "; no peak at this resolution)"
+        said += f"; {what}"
+    if about:
+        said += (
+            "; paths pay the scenario's transit charges, which trade between neighbours and the "
+            "planner do not"
+            if about.get("transit_charges")
+            else "; nobody pays transit charges"
+        )
+    return said
+
+
+def families_in_words(stands_for: Mapping[str, str]) -> str:
+    """Who is ranked for whom; empty where everyone stands for itself."""
+    members: dict[str, list[str]] = {}
+    for name, first in stands_for.items():
+        if name != first:
+            members.setdefault(first, []).append(name)
+    parts = [f"{first} for {' and '.join(names)}" for first, names in members.items()]
+    if not parts:
+        return ""
+    return f"ranks and pairs take one of each family, the first: {'; '.join(parts)}"
+
+
+def settlements_in_words(countries: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Whether gains by country depend on the settlement or on the protocol; needs two of each.
+
+    Parameters
+    ----------
+    countries : DataFrame
+        From :func:`viz.comparison.tables.country_table`.
+    runs : DataFrame
+        Labelled.
+    """
+    of: pd.DataFrame = runs.drop_duplicates("treatment").set_index("treatment")[
+        ["protocol", "settlement"]
+    ]
+    gains = countries.pivot_table("mean_gain_meur", "treatment", "country").join(of)
+    codes = [str(c) for c in gains.columns if c not in of]
+    if min(of["protocol"].nunique(), of["settlement"].nunique()) < 2 or not codes:
+        return []
+
+    def moved(by: str) -> float:
+        """Mean M EUR/a that change hands between two treatments alike in ``by``."""
+        found = [
+            np.abs(one - other).sum() / 2
+            for _, alike in gains.groupby(by, sort=False)
+            for one, other in combinations(alike[codes].to_numpy(dtype=float), 2)
+        ]
+        return float(np.mean(found)) if found else float("nan")
+
+    return [
+        "gains by country: another settlement moves "
+        f"{money(1e6 * moved('protocol'))}/a in the mean, another protocol "
+        f"{money(1e6 * moved('settlement'))}/a"
+    ]
 
 
 def _who_is_best(blocks: Blocks, treatments: pd.DataFrame) -> list[str]:
@@ -98,13 +189,10 @@ def _friedman_in_words(friedman: pd.DataFrame) -> list[str]:
     test = f"(Friedman with Iman and Davenport's F, p {p if p.startswith('<') else f'= {p}'})"
     if row["p"] >= ALPHA:
         return [f"ranks do not differ by more than luck {test}; do not read the pairs as a ranking"]
-    return [
-        f"ranks differ by more than luck {test}; mean ranks nearer than "
-        f"{number(row['critical_difference'], 2)} cannot be told apart (Nemenyi)"
-    ]
+    return [f"ranks differ by more than luck {test}; the pairs say which"]
 
 
-def _pairs_in_words(pairs: pd.DataFrame) -> list[str]:
+def _pairs_in_words(pairs: pd.DataFrame, blocks: Blocks) -> list[str]:
     tested = pairs[pairs["wilcoxon_p"].notna()]
     if tested.empty:
         return []
@@ -117,15 +205,21 @@ def _pairs_in_words(pairs: pd.DataFrame) -> list[str]:
             f"with {_count(fewest, 'draw')} {which} {verb} reach 5 % by Wilcoxon with Holm even if "
             f"one side always wins; {needed} draws could"
         ]
-    equal = tested[tested["holm_p"] >= ALPHA]
-    if equal.empty:
-        return [f"all {_count(len(tested), 'pair')} differ (Wilcoxon with Holm, 5 %)"]
-    names = [f"{row['first']} and {row['second']}" for _, row in equal.iterrows()]
-    more = f" and {len(names) - _FEW_NAMES} more" if len(names) > _FEW_NAMES else ""
-    return [
-        f"{len(tested) - len(equal)} of {_count(len(tested), 'pair')} differ (Wilcoxon with Holm, "
-        f"5 %); not told apart: {'; '.join(names[:_FEW_NAMES])}{more}"
+    decided = tested["conclusion"].isin(["first better", "second better"])
+    said = [
+        f"{int(decided.sum())} of {_count(len(tested), 'pair')} differ (Wilcoxon with Holm, 5 %)"
     ]
+    least = f"{blocks.measure.factor * blocks.least_difference:g} {blocks.measure.difference_unit}"
+    for conclusion, words in (
+        (EQUIVALENT, f"equivalent, the 95 % interval within {least}"),
+        (UNDECIDED, "not decided, which is not equality"),
+    ):
+        found = tested[tested["conclusion"] == conclusion]
+        names = [f"{row['first']} and {row['second']}" for _, row in found.iterrows()]
+        if names:
+            more = f" and {len(names) - _FEW_NAMES} more" if len(names) > _FEW_NAMES else ""
+            said.append(f"{words}: {'; '.join(names[:_FEW_NAMES])}{more}")
+    return said
 
 
 def _losers_in_words(treatments: pd.DataFrame) -> list[str]:
