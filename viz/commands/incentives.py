@@ -103,6 +103,7 @@ def incentives(
     are those of compare.
     """
     given: dict[str, Any] = {
+        "transit_charges": True,  # a country's lies are set beside its truth in a run as it is
         "scenario": scenario,
         "protocols": split_names(protocols),
         "products": split_names(products),

@@ -51,10 +51,10 @@ from viz.comparison.words import (
     families_in_words,
     findings,
     incentives_in_words,
+    pivotal_in_words,
     settlements_in_words,
     what_was_compared,
 )
-    pivotal_in_words,
 from viz.drawing import Drawing
 from viz.printing import write
 from viz.table_files import write_table
