@@ -12,10 +12,11 @@ from model.experiments.measure import Bench
 from model.experiments.spec import Experiment
 from model.options import RunOptions
 from model.players import negotiation_seed
+from model.records import RunRecords
 from model.runs import run
 from model.world import chosen_scenario
 
-TRANSIT = "B"
+TRANSIT = "T"
 
 
 def rows(**wishes: object) -> pd.DataFrame:
@@ -25,22 +26,17 @@ def rows(**wishes: object) -> pd.DataFrame:
     return pd.DataFrame([case.coordinates | bench.measure(case).run for case in cases])
 
 
-def test_passing_on_is_free_without_charges(tmp_path: Path) -> None:
-    """With the charge the transit country earns it; without, it neither earns nor pays."""
-    paid = {}
-    for charges in (True, False):
-        options = RunOptions("wheeling", transit_charges=charges, out=tmp_path)
-        summary = run(options)
-        paid[charges] = summary["countries"][TRANSIT]["payment_eur"]
-        assert summary["planner_cost_eur"] == pytest.approx(first(paid, summary))
-    assert paid[True] < 0
-    assert paid[False] == pytest.approx(0.0, abs=1e-6)
-
-
-def first(paid: dict, summary: dict) -> float:
-    """The planner's cost does not know of charges."""
-    paid.setdefault("planner", summary["planner_cost_eur"])
-    return paid["planner"]
+@pytest.mark.parametrize("charges", [True, False])
+def test_passing_on_is_free_without_charges(charges: bool, tmp_path: Path) -> None:
+    """The transit country earns 2 EUR for every MWh it passes on, or nothing."""
+    summary = run(RunOptions("wheeling", transit_charges=charges, out=tmp_path))
+    trades = RunRecords.open(Path(summary["folder"])).table("trades")
+    value = trades["energy_mwh"] * trades["price_eur_per_mwh"]
+    own = value[trades["importer"] == TRANSIT].sum() - value[trades["exporter"] == TRANSIT].sum()
+    passed_mwh = trades["energy_mwh"][trades["path"].str.contains(f">{TRANSIT}>")].sum()
+    assert passed_mwh > 0
+    earned = own - summary["countries"][TRANSIT]["payment_eur"]
+    assert earned == pytest.approx(2.0 * passed_mwh if charges else 0.0, abs=1e-6)
 
 
 def test_comparisons_leave_charges_out_unless_asked() -> None:
