@@ -11,6 +11,8 @@ from agents.side import Side
 from agents.strategy import Strategy
 from agents.valuation import Valuation
 from protocols.coordination_messages import (
+    Basis,
+    BasisCall,
     OpenCall,
     Opening,
     OpeningCall,
@@ -35,6 +37,8 @@ class ConsensusSide(Side):
         OpenCall,
         OpeningCall,
         Opening,
+        BasisCall,
+        Basis,
         QuoteCall,
         Quote,
         ReviseCall,
@@ -47,6 +51,9 @@ class ConsensusSide(Side):
         self._slopes: dict[str, PriceSlope] = {}
         self._span_mw = 0.0
         self._price, self._ladder = np.zeros(0), PriceLadder(0.0, 0)
+        # Slopes that no longer follow prices: its own at all ports, and those of partners.
+        self._own_slope: np.ndarray | None = None
+        self._partner_slope: dict[str, np.ndarray] = {}
         self._quoted: dict[str, np.ndarray] = {}
         self._heard: dict[str, np.ndarray] = {}
 
@@ -61,6 +68,13 @@ class ConsensusSide(Side):
             return Message(self.country, body.partner, "inform", opening, message.round)
         elif isinstance(body, Opening):
             self._heard[message.sender] = np.asarray(body.price_eur_per_mwh)
+        elif isinstance(body, BasisCall):
+            self._own_slope = self._slopes[self.country].at(self._price)
+            basis = Basis(tuple(self._price[self._at(body.partner)].tolist()))
+            return Message(self.country, body.partner, "inform", basis, message.round)
+        elif isinstance(body, Basis):
+            price = np.asarray(body.price_eur_per_mwh)
+            self._partner_slope[message.sender] = self._slopes[message.sender].at(price)
         elif isinstance(body, QuoteCall):
             here = self._price[self._at(body.partner)]
             self._quoted[body.partner], quote = here, Quote(tuple(here.tolist()))
@@ -109,21 +123,29 @@ class ConsensusSide(Side):
     def _level(self, partner: str, quote: Quote) -> None:
         line, mine = self._lines[partner], self._quoted[partner]
         theirs = np.asarray(quote.price_eur_per_mwh)
-        my_slope = self._slopes[self.country].at(mine)
+        my_slope = self._slope(mine, self._at(partner))
+        their_slope = self._partner_slope.get(partner, self._slopes[partner].at(theirs))
         before = line.near_import_mw
-        line.level(mine, my_slope, theirs, self._slopes[partner].at(theirs))
+        line.level(mine, my_slope, theirs, their_slope)
         self._price = self._price.copy()
         self._price[self._at(partner)] = mine - my_slope * (line.near_import_mw - before)
 
     def _revise(self, call: ReviseCall) -> None:
         self._take_mean()
         profile = self._proposed_mw()
-        slope = self._slopes[self.country].at(self._price)
+        slope = self._slope(self._price, slice(None))
         width, rise = self._ladder.blocks(slope)
         terms = Terms(self._price + rise, self._price - rise, width, width)
         change = self.valuation.respond(profile, terms)
         self._price = self._price + call.relaxation * slope * change
         self._ladder.refine(change)
+
+    def _slope(self, price: np.ndarray, at: slice) -> np.ndarray:
+        """The country's own slope at some of its ports: that of a price, or where it stays."""
+        if self._own_slope is None:
+            return self._slopes[self.country].at(price)
+        held: np.ndarray = self._own_slope[at]
+        return held
 
     def _proposed_mw(self) -> np.ndarray:
         """Net import that the proposed flows give, MW per snapshot of every port."""

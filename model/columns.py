@@ -102,6 +102,22 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ),
         Column("hops", "int", "-", "longest path the protocol looks at, in interconnectors"),
         Column(
+            "primal_residual",
+            "float",
+            "1",
+            "where the step ended, norm of what countries wish beyond what the lines give, as a "
+            "multiple of its tolerance; null if the protocol has none",
+            nullable=True,
+        ),
+        Column(
+            "dual_residual",
+            "float",
+            "1",
+            "where the step ended, norm of what prices have still to move, as a multiple of its "
+            "tolerance; null if the protocol has none",
+            nullable=True,
+        ),
+        Column(
             "slice",
             "str",
             "-",

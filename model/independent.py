@@ -184,6 +184,8 @@ class _Year:
             "gain_eur": sum(done.autarky_eur.values()) - sum(done.cost_eur.values()),
             "surplus_eur": np.nan,
             "hops": 1,
+            "primal_residual": np.nan,
+            "dual_residual": np.nan,
             "slice": None,
         }
         flows = tables.step_flows_table(step, done.ledger, self._world.snapshots)

@@ -188,6 +188,8 @@ def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
         "gain_eur": model.gain_eur,
         "surplus_eur": float(model.memory.get("surplus_eur", np.nan)),
         "hops": int(model.memory.get("hops", 1)),
+        "primal_residual": float(model.memory.get("primal_residual", np.nan)),
+        "dual_residual": float(model.memory.get("dual_residual", np.nan)),
         "slice": None,
     }
 

@@ -13,6 +13,8 @@ import numpy as np
 from protocols.base import Conversation, Market, Outcome, Protocol
 from protocols.compensation import without_losers
 from protocols.coordination_messages import (
+    Basis,
+    BasisCall,
     OpenCall,
     Opening,
     OpeningCall,
@@ -20,9 +22,11 @@ from protocols.coordination_messages import (
     QuoteCall,
     ReviseCall,
 )
+from protocols.landing import Zones, port_of
 from protocols.levelling import Line, PriceSlope, matchings, mirrored
 from protocols.messages import CLOCK, Award, Leg, Limit, LimitCall, Message, Trade
 from protocols.parameters import Count, NonNegative, Positive, Relaxation
+from protocols.residuals import QuoteWatch, Residuals
 
 Talk = Generator[list[Message], list[Message | None], Any]
 Edge = tuple[str, str]
@@ -72,14 +76,25 @@ class ConsensusAdmm(Protocol):
        its price. Then neighbours level again.
     4. *Check.* Every few rounds the countries re-solve at the mean of the flows since the last
        check, which always keeps within the lines, and say how their cost would change. The best
-       flows so far are kept.
-    5. When checks bring next to nothing more, the best flows are traded at the mean of the prices
-       at both ends of each line. Should somebody lose, those who gain make it good in proportion.
+       flows so far are kept. Once the residuals have been within their tolerances for as many
+       rounds in a row, the last flows are checked at once: in a single round a country may keep
+       still because the first block of its ladder is too wide, and blocks shrink from then on.
+    5. When the primal and the dual residual keep within their tolerances, or checks bring next to
+       nothing more, the best flows are traded at the mean of the prices at both ends of each line.
+       Should somebody lose, those who gain make it good in proportion. The note says which of the
+       two it was, and how large the residuals were.
 
-    Properties: reaches the planner's optimum in the limit for convex costs, whatever the slopes;
-    the flows of every round can be delivered; nobody loses, by re-solved cost; budget balanced;
-    not truthful. Works for every kind of product; hourly ones pay best. Takes many steps where
-    prices differ by little of what they are: flows move in proportion to that.
+    Slopes are the penalty of the method. They follow prices for some rounds, so that scarce hours
+    move faster; then neighbours tell each other the prices at which they stay. Residuals follow
+    from the quotes by the rule of prices, which is public: nobody is asked.
+
+    Properties: the flows of every round can be delivered; nobody loses, by re-solved cost; budget
+    balanced; not truthful. With slopes that stay, an exact quadratic and an exact projection the
+    method converges to the planner's optimum for convex costs (Boyd et al. 2011, 3.2 and 3.4.1).
+    Here a few sweeps stand for the projection and the quadratic is a ladder of prices, flat beyond
+    its last block, which no theorem covers: what a run has reached, its residuals and the planner
+    tell. Works for every kind of product; hourly ones pay best. Takes many steps where prices
+    differ by little of what they are: flows move in proportion to that.
 
     Discloses: the price of every product to each neighbour in every round, and one amount in EUR
     for each check. Costs, plans and what it would rather trade stay at home.
@@ -103,9 +118,15 @@ class ConsensusAdmm(Protocol):
     relaxation : float
         Over-relaxation, between 1 and 2.
     first_check, check_every : int
-        Rounds between checks.
+        Rounds between checks, and for which residuals must be small.
     tolerance : float
         Ends when a check adds less than this share of the gain.
+    moving_rounds : int
+        Rounds after which slopes stay.
+    absolute, relative : float
+        Tolerances of the residuals: for each product of each country as a share of what its lines
+        carry, and of the price below which slopes do not follow; and as a share of all net imports,
+        and of all prices.
     """
 
     rounds: Count = 60
@@ -117,9 +138,16 @@ class ConsensusAdmm(Protocol):
     first_check: Count = 10
     check_every: Count = 5
     tolerance: NonNegative = 1e-3
+    moving_rounds: Count = 20
+    absolute: Positive = 1e-4
+    relative: NonNegative = 1e-3
     _lines: dict[Edge, Line] = field(default_factory=dict, repr=False)
     _slopes: dict[str, PriceSlope] = field(default_factory=dict, repr=False)
     _price: dict[Edge, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    _held: dict[Edge, np.ndarray] = field(default_factory=dict, repr=False)
+    _rows: dict[Edge, int] = field(default_factory=dict, repr=False)
+    _last_price: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    _cap: float = field(default=0.0, repr=False)
 
     name = "consensus_admm"
     family = "operator splitting"
@@ -135,27 +163,45 @@ class ConsensusAdmm(Protocol):
         heard = yield from self._open()
         best: Proposal | None = None
         recent: deque[Flows] = deque(maxlen=self.check_every)
-        last_gain, settled, note = np.inf, False, ""
+        last_gain, settled, note = np.inf, False, f"{self.rounds} rounds ran out"
+        residuals: Residuals | None = None
+        calm = 0
         for round_ in range(1, self.rounds + 1):
             yield heard + [self._revise_call(country, round_) for country in self._countries()]
             heard = []
-            yield from self._level(self.sweeps, round_)
+            if round_ == self.moving_rounds:
+                heard = yield from self._settle_slopes(round_)
+            residuals = yield from self._level(heard, round_)
+            heard = []
             recent.append(self._flows_mw())
-            if round_ < self.first_check or (round_ - self.first_check) % self.check_every:
+            calm = calm + 1 if residuals is not None and residuals.small else 0
+            done = calm >= self.check_every
+            due = round_ >= self.first_check and (round_ - self.first_check) % self.check_every == 0
+            if not (due or done):
                 continue
-            found = yield from self._check(present, _mean(recent), round_)
+            flows = recent[-1] if done else _mean(recent)
+            found = yield from self._check(present, flows, round_)
             if found is None:
                 note = "somebody did not answer"
                 break
             if found.gain_eur > (best.gain_eur if best else 0.0):
                 best = found
             most = best.gain_eur if best else 0.0
+            if done:
+                settled, note = True, f"residuals kept within their tolerances until round {round_}"
+                break
             if not found.mw or (best and abs(found.gain_eur - last_gain) <= self.tolerance * most):
-                settled = True
+                settled, note = True, f"checks brought next to nothing more after {round_} rounds"
                 break
             last_gain = found.gain_eur
         else:
             settled = best is None  # all rounds brought nothing better than what there is
+        if residuals is not None:
+            market.memory["primal_residual"] = residuals.primal
+            market.memory["dual_residual"] = residuals.dual
+            if not residuals.small:
+                note += f"; residuals are {residuals.primal:.2g} (primal) and {residuals.dual:.2g}"
+                note += " (dual) times their tolerances"
         trades = self._trades(market, best, round_) if best else []
         if trades:
             yield [award for trade in trades for award in _awards(trade)]
@@ -163,7 +209,14 @@ class ConsensusAdmm(Protocol):
 
     def _take_up(self, market: Market) -> None:
         products, snapshots = market.products, len(market.products.weights_h)
-        self._lines, self._price = {}, {}
+        self._lines, self._price, self._held, self._last_price = {}, {}, {}, {}
+        self._cap = market.price_cap_eur_per_mwh
+        zones = Zones(market.graph)
+        self._rows = {
+            (c, other): zones.of(c).start + port_of(market.graph, c, other)
+            for edge in market.graph.edges
+            for c, other in (edge, edge[::-1])
+        }
         for a, b, data in market.graph.edges(data=True):
             there, back = (
                 products.largest_within(np.full(snapshots, data["capacity_mw"][c])) for c in (a, b)
@@ -195,7 +248,7 @@ class ConsensusAdmm(Protocol):
 
     def _open_calls(self, market: Market) -> list[Message]:
         spans, calls = self._spans_mw(), []
-        least_price = self.least_price_share * market.price_cap_eur_per_mwh
+        least_price = self.least_price_share * self._cap
         self._slopes = {c: PriceSlope(self.steepness / spans[c], least_price) for c in spans}
         for (a, b), line in self._lines.items():
             for near, far, seen in ((a, b, line), (b, a, mirrored(line))):
@@ -229,10 +282,23 @@ class ConsensusAdmm(Protocol):
     def _revise_call(self, country: str, round_: int) -> Message:
         return Message(CLOCK, country, "call", ReviseCall(self.relaxation), round_)
 
-    def _level(self, sweeps: int, round_: int) -> Talk:
+    def _settle_slopes(self, round_: int) -> Talk:
+        """Neighbours tell each other the prices at which their slopes stay; they are returned."""
+        ends = [end for line in self._lines for end in (line, line[::-1])]
+        calls = [Message(CLOCK, near, "call", BasisCall(far), round_) for near, far in ends]
+        replies = yield calls
+        heard = []
+        for end, reply in zip(ends, replies, strict=True):
+            if reply is not None and isinstance(reply.body, Basis):
+                price = np.asarray(reply.body.price_eur_per_mwh)
+                self._held[end] = self._slopes[end[0]].at(price)
+                heard.append(reply)
+        return heard
+
+    def _level(self, heard: list[Message], round_: int) -> Talk:
         """All lines level, those that share no country at once; quotes travel to the other end."""
-        heard: list[Message] = []
-        for group in matchings(list(self._lines)) * sweeps:
+        watch = QuoteWatch(self._lines, self._rows, self._last_price, self.relaxation)
+        for group in matchings(list(self._lines)) * self.sweeps:
             calls = [
                 Message(CLOCK, near, "call", QuoteCall(far), round_)
                 for a, b in group
@@ -244,16 +310,27 @@ class ConsensusAdmm(Protocol):
                 if near is None or far is None:
                     continue
                 if isinstance(near.body, Quote) and isinstance(far.body, Quote):
+                    for end, quote in ((edge, near.body), (edge[::-1], far.body)):
+                        watch.hear(end, np.asarray(quote.price_eur_per_mwh), self._slope)
                     self._move(edge, near.body, far.body)
                     heard += [near, far]
         if heard:
             yield heard
+        spans, least = self._spans_mw(), self.least_price_share * self._cap
+        span_mw = {row: spans[c] for (c, _), row in self._rows.items() if c in spans}
+        now = self._last_price
+        return watch.residuals(now, span_mw, least, self.absolute, self.relative)
+
+    def _slope(self, end: Edge, price: np.ndarray) -> np.ndarray:
+        """Slope of the first country of a line: that of its price, or where it stays."""
+        held = self._held.get(end)
+        return self._slopes[end[0]].at(price) if held is None else held
 
     def _move(self, edge: Edge, near: Quote, far: Quote) -> None:
         """Follow what both ends do, and note the prices they end at."""
         line = self._lines[edge]
         prices = [np.asarray(quote.price_eur_per_mwh) for quote in (near, far)]
-        slopes = [self._slopes[c].at(p) for c, p in zip(edge, prices, strict=True)]
+        slopes = [self._slope(end, p) for end, p in zip((edge, edge[::-1]), prices, strict=True)]
         before = line.near_import_mw, line.far_import_mw
         line.level(prices[0], slopes[0], prices[1], slopes[1])
         after = line.near_import_mw, line.far_import_mw
@@ -261,6 +338,8 @@ class ConsensusAdmm(Protocol):
             prices[0] - slopes[0] * (after[0] - before[0]),
             prices[1] - slopes[1] * (after[1] - before[1]),
         )
+        for end, price in zip((edge, edge[::-1]), self._price[edge], strict=True):
+            self._last_price[self._rows[end]] = price
 
     def _check(self, present: Flows, flows: Flows, round_: int) -> Talk:
         """Ask everybody whose flows change what that costs; None if somebody keeps silent."""

@@ -80,6 +80,28 @@ class Opening(Body):
 
 
 @dataclass(frozen=True)
+class BasisCall(Body):
+    """Asks a country to name the prices at which its slope will stay from now on to a partner."""
+
+    partner: str
+
+
+@dataclass(frozen=True)
+class Basis(Body):
+    """Answer to :class:`BasisCall`: the country's price at the proposed exchange."""
+
+    discloses: ClassVar[tuple[str, ...]] = ("price_eur_per_mwh",)
+    price_eur_per_mwh: tuple[float, ...]
+
+    def evidence(
+        self, question: Body | None, sender: str, ledger: PublicLedger
+    ) -> tuple[Evidence, ...]:
+        """Nothing more than the quote of the same price that follows."""
+        del question, sender, ledger
+        return ()
+
+
+@dataclass(frozen=True)
 class QuoteCall(Body):
     """Asks a country to quote to a partner."""
 

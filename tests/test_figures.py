@@ -55,9 +55,9 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
         "cost_eur": 9e8,
         "gain_eur": 1e8,
     }
-    run.write_step(
-        0, {"steps": pd.DataFrame([step | {"surplus_eur": None, "hops": 1, "slice": None}])}
-    )
+    step |= {"surplus_eur": None, "hops": 1, "slice": None}
+    step |= {"primal_residual": None, "dual_residual": None}
+    run.write_step(0, {"steps": pd.DataFrame([step])})
     time = {"snapshot": pd.Timestamp("2030-01-01"), "weight_h": 8760.0}
     cases = plausibility.CASES
     prices = [
