@@ -51,9 +51,9 @@ class KDoubleAuction(SealedAuction):
 
     Steps repeat until bids beat asks by next to nothing anywhere.
 
-    Properties: nobody loses, by re-solved cost; budget balanced; not truthful, as no balanced and
-    voluntary mechanism can be (Myerson & Satterthwaite); efficient for one line and truthful
-    orders; between many countries it ends where no two neighbours gain.
+    Properties: nobody loses, by re-solved cost; budget balanced; not truthful, as no
+    efficient, balanced and voluntary mechanism can be (Myerson & Satterthwaite); efficient for one
+    line and truthful orders. It ends when auctions of single lines bring next to nothing.
 
     Discloses: marginal prices, amounts at posted price levels, whether an outcome is acceptable.
 
