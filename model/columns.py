@@ -327,6 +327,19 @@ SUMMARY: dict[str, tuple[str, str]] = {
         "paid by the operator's account: the deficit of a settlement that does not balance, which "
         "no country covers; zero under all others",
     ),
+    "core": ("", "whether a group of countries, short of all, could gain more by itself"),
+    "core.status": (
+        "-",
+        "`none`: no group could, proven; `some`: one could, proven; `not known`; `not asked` "
+        "(without planner, or more than 16 countries)",
+    ),
+    "core.group": ("-", "that group, else the one that may come nearest; joined by `+`"),
+    "core.at_least_eur": ("EUR/a", "it would gain at least so much more; may be negative"),
+    "core.at_most_eur": ("EUR/a", "no group would gain more than that; may be negative"),
+    "core.full_gain_status": ("-", "as `status`, if all gains were scaled up to the planner's"),
+    "core.full_gain_group": ("-", "as `group`, at full gain; null where it is reached"),
+    "core.full_gain_at_least_eur": ("EUR/a", "as `at_least_eur`, at full gain"),
+    "core.full_gain_at_most_eur": ("EUR/a", "as `at_most_eur`, at full gain"),
     "countries": ("", "outcome of each country, by code"),
     "countries.*.name": ("-", "name of the country"),
     "countries.*.demand_twh": ("TWh/a", "demand"),

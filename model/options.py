@@ -39,6 +39,8 @@ class RunOptions:
         Whether to compute the planner's joint optimum.
     planner_time_limit_s : float, optional
         Seconds the solver may take for it; without an optimum by then there is no efficiency.
+    core : bool
+        Whether the groups of countries that may complain most are valued exactly.
     strategies : dict of str to str
         Strategy of each country that does not take the scenario's: ``{"ZA": "markup:0.1"}``.
     settlement : str
@@ -66,6 +68,7 @@ class RunOptions:
     out: Path = Path("results")
     planner: bool = True
     planner_time_limit_s: float | None = None
+    core: bool = False
     strategies: dict[str, str] = field(default_factory=dict)
     settlement: str = "pay_as_agreed"
     protocol_settings: dict[str, Any] = field(default_factory=dict)

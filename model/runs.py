@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from agents.planning import PypsaProblem
 from agents.problem import OutOfTime, Plan
 from model import tables
 from model.columns import PENDING
+from model.core_check import NOT_ASKED, check_core
 from model.ending import end_of
 from model.engine import Tally
 from model.files import drafted
@@ -29,7 +30,7 @@ from model.options import RunOptions
 from model.outcome import outcome_network
 from model.overheard import overheard
 from model.planned_trades import planned_trades
-from model.planner import planner
+from model.planner import PlannerResult, planner
 from model.players import (
     DIRECT,
     as_carried_out,
@@ -325,7 +326,20 @@ class _Run:
             note = f"planner {state}, so there is no efficiency: {end_of(error)[1]}"
             self.reporter.warn(note)
             return replace(result, planner=state, note=_with(result, note))
-        return replace(result, planner="found", planner_cost_eur=best.cost_eur)
+        result = replace(result, planner="found", planner_cost_eur=best.cost_eur)
+        return replace(result, core=self._check_core(world, result, best, found.plans))
+
+    def _check_core(
+        self, world: World, result: Result, best: PlannerResult, planned: dict[str, Plan]
+    ) -> Mapping[str, Any]:
+        """Whether a group could do better by itself; not asked if that cannot be found out."""
+        try:
+            with self._timed("core"):
+                gains = result.gains_eur
+                return check_core(world, gains, result.autarky, best, planned, self.options.core)
+        except Exception as error:  # no mistake in the yardstick may cost the outcome
+            self.reporter.warn(f"groups of countries were not looked at: {end_of(error)[1]}")
+            return NOT_ASKED
 
     def _ask_ceiling(self, world: World, result: Result) -> Result:
         """The result with what the same products could bring at most, if the planner was found."""

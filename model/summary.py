@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from agents.problem import Plan
+from model.core_check import NOT_ASKED
 from model.ledger import Ledger
 from model.options import RunOptions
 from model.remaining import left_at_most_eur, remaining
@@ -38,6 +39,8 @@ class Result:
         How that stands.
     lower_bound_eur : float, optional
         Certified by the protocol: no flows whatever cost less, EUR/a.
+    core : mapping
+        Whether a group could do better by itself, see :func:`model.core_check.check_core`.
     shares : mapping of str to float, optional
         How much of each slice's trades is carried out, where slices were reconciled.
     """
@@ -52,6 +55,7 @@ class Result:
     ceiling_cost_eur: float | None = None
     ceiling: str = "not asked"
     lower_bound_eur: float | None = None
+    core: Mapping[str, Any] = field(default_factory=lambda: NOT_ASKED)
     shares: Mapping[str, float] | None = None
 
     @property
@@ -127,6 +131,7 @@ def summarise(
         "nothing_left": left.nothing,
         "gains_eur": result.gains_eur,
         "operator_payment_eur": result.ledger.operator_eur,
+        "core": dict(result.core),
         "countries": {c: _country(world, result, c) for c in world.countries},
         "interconnectors": _interconnectors(world, result.ledger, carried_out),
         "steps": len(steps),

@@ -16,6 +16,7 @@ from rich.table import Column
 from rich.text import Text
 
 from model.reporting import Reporter
+from viz.groups import OVER, groups_in_words
 from viz.how_it_ended import ending, left, reached
 from viz.numbers import money
 from viz.summary_tables import country_table, interconnector_table, plain_table, pool_table
@@ -217,6 +218,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         console.print()
         console.print(table)
     console.print()
+    for line in (OVER, groups_in_words(summary)):
+        print_line(f"- {line}", console)
     console.print(_status_panel(summary))
 
 

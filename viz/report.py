@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from viz.figures import FIGURES, Look
+from viz.groups import OVER, groups_in_words
 from viz.html_tables import (
     PAGE_CSS,
     country_rows,
@@ -80,8 +81,21 @@ def _head(view: RunView) -> str:
     note = str(view.summary.get("note") or "")
     return (
         f"<h3>{escape(view.name)}</h3><p>{escape(view.how)}</p>"
+<<<<<<< HEAD
         f"{status_line(view, note)}{warning_list(view.warnings)}{headline(view)}"
+=======
+        f"{status_line(view.status, note)}{warning_list(view.warnings)}{headline(view)}"
+        f"{_groups(view)}"
+>>>>>>> e6877a3 (Every run's summary says whether a group could do better by itself (F12))
     )
+
+
+def _groups(view: RunView) -> str:
+    """Against what gains are counted, and whether a group could do better by itself."""
+    if not view.summary:
+        return ""
+    said = (OVER, groups_in_words(view.summary))
+    return "".join(f"<p>{escape(line)}.</p>" for line in said)
 
 
 def _figure(view: RunView, name: str, look: Look | None = None) -> str:

@@ -353,7 +353,7 @@ def _check_settlement(name: str) -> None:
 
 def _deciding(options: RunOptions) -> dict[str, Any]:
     """What of the options decides a result."""
-    return {k: v for k, v in options.record().items() if k not in ("out", "workers")}
+    return {k: v for k, v in options.record().items() if k not in ("out", "workers", "core")}
 
 
 def _levels(axes: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:

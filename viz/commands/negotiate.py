@@ -171,6 +171,15 @@ def negotiate(
         bool,
         typer.Option("--no-planner", help="Skip the joint optimum.", rich_help_panel=_HOW),
     ] = False,
+    core: Annotated[
+        bool,
+        typer.Option(
+            "--core",
+            help="Value the groups of countries that may complain most exactly, a planner's solve "
+            "each; bounds by default.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     planner_time_limit: Annotated[
         float | None,
         typer.Option(
@@ -238,6 +247,7 @@ def negotiate(
         "max_steps": max_steps,
         "planner": False if no_planner else None,
         "planner_time_limit_s": planner_time_limit,
+        "core": core or None,
         "out": out,
     }
     given = {key: value for key, value in given.items() if value is not None}
