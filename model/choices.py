@@ -58,7 +58,9 @@ def describe_protocols() -> list[tuple[str, ...]]:
             except PluginError as error:
                 rows.append((name, mode, str(error)))
                 continue
-            promise = "nobody loses" if kind.promises_no_loss else "somebody may lose"
+            promise = (
+                "nobody loses against autarky" if kind.promises_no_loss else "somebody may lose"
+            )
             told = f"{promise}; discloses {kind.discloses}"
             rows.append((name, mode, f"{_first_line(kind)}\n{told}"))
     return rows

@@ -96,10 +96,12 @@ class NodalPrice(Settlement):
 
     The importer of a line pays, per MWh sent, the mean of the exporter's marginal price and of its
     own times the share that arrives: each end has half of the congestion rent. At the prices of an
-    hourly optimum every country gains and the division lies in the core. Away from it, or where a
+    hourly optimum every country gains and the division lies in the core: a theorem of Owen (1975),
+    however the rents are split between the ends of their lines. Away from it, or where a
     country's own price is another end of an interval, somebody may lose.
 
-    Reference: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity.
+    References: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity; Owen (1975),
+    On the core of linear production games, Mathematical Programming 9.
     """
 
     name = "nodal_price"

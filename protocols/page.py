@@ -18,7 +18,9 @@ def page() -> str:
     for name, modes in protocol_modes().items():
         for mode in modes:
             protocol = protocol_class(name, mode)
-            promise = "nobody loses" if protocol.promises_no_loss else "somebody may lose"
+            promise = (
+                "nobody loses against autarky" if protocol.promises_no_loss else "somebody may lose"
+            )
             parts.append(f"## `{name}`, mode `{mode}`\n")
             parts.append(
                 f"Promises: {promise}. Needs to know: {protocol.valuation}. "

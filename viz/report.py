@@ -81,12 +81,8 @@ def _head(view: RunView) -> str:
     note = str(view.summary.get("note") or "")
     return (
         f"<h3>{escape(view.name)}</h3><p>{escape(view.how)}</p>"
-<<<<<<< HEAD
         f"{status_line(view, note)}{warning_list(view.warnings)}{headline(view)}"
-=======
-        f"{status_line(view.status, note)}{warning_list(view.warnings)}{headline(view)}"
         f"{_groups(view)}"
->>>>>>> e6877a3 (Every run's summary says whether a group could do better by itself (F12))
     )
 
 
