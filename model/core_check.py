@@ -115,7 +115,8 @@ class _Groups:
         self._alone_eur = {c: plan.cost_eur for c, plan in autarky.items()}
         self._numbers = np.arange(1 << len(self.countries))
         full_eur = sum(self._alone_eur.values()) - best.cost_eur
-        self.upper_eur = self._from_prices()
+        # More countries and lines never gain less.
+        self.upper_eur = np.minimum(self._from_prices(), max(full_eur, 0.0))
         self.lower_eur = np.zeros_like(self.upper_eur)
         for number in (0, *(1 << i for i in range(len(self.countries)))):
             self.upper_eur[number] = 0.0

@@ -219,7 +219,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         console.print(table)
     console.print()
     for line in (OVER, groups_in_words(summary)):
-        print_line(f"- {line}", console)
+        console.print(Text(f"- {line}"))
     console.print(_status_panel(summary))
 
 
