@@ -18,7 +18,7 @@ import pandas as pd
 TRUTHFUL = "truthful"
 # What must be equal for two runs to differ in strategy alone; the draw beside the rules.
 RULES = ("protocol", "products", "settlement", "changes")
-_DRAW = ("variant", "seed")
+_DRAW = ("variant", "seed", "luck")
 # As a share of its cost in autarky, what a country must gain for it to be more than rounding.
 _ROUNDING = 1e-7
 

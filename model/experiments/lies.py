@@ -126,13 +126,13 @@ class _Work:
     measured: dict[str, Case] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.truth: dict[Rules, dict[tuple[str, int], Case]] = {}
+        self.truth: dict[Rules, dict[tuple[str, int, int], Case]] = {}
         self._others = set(self.hunt.estimate_on)
         for case in self.grid.cases:
             if case.seed not in self._others:
                 case = replace(case, pivotal=True)
             rules = tuple(str(getattr(case, name)) for name in RULES)
-            self.truth.setdefault(rules, {})[case.variant, case.seed] = case
+            self.truth.setdefault(rules, {})[case.variant, case.seed, case.luck] = case
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -169,7 +169,7 @@ class _Work:
             [
                 self.grid.playing(case, profile)
                 for (rules, _), profile in found.items()
-                for (_, seed), case in self.truth[rules].items()
+                for (_, seed, _), case in self.truth[rules].items()
                 if seed in self._others
             ],
         )
@@ -220,7 +220,7 @@ class _Work:
 
     def _choosing(self, rules: Rules) -> list[Case]:
         """Truthful cases of the draws that lies are chosen on."""
-        return [c for (_, seed), c in self.truth[rules].items() if seed not in self._others]
+        return [c for (_, seed, _), c in self.truth[rules].items() if seed not in self._others]
 
     def _gain_meur(self, rules: Rules, profile: Profile) -> float:
         """What a profile gains those who lie over the truth, mean over the choosing draws."""
