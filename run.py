@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from viz.commands.bargain import bargain
 from viz.commands.compare import compare
 from viz.commands.ending import OneLineErrors, main
 from viz.commands.gains import gains
@@ -25,6 +26,7 @@ app.callback(invoke_without_command=True)(negotiate)
 app.command("app")(serve_app)
 app.command("report")(report)
 app.command("gains")(gains)
+app.command("bargain")(bargain)
 app.command("compare")(compare)
 app.command("comparison")(comparison)
 app.command("incentives")(incentives)

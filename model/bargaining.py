@@ -14,11 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from agents.problem import PlanningProblem
+from agents.valuation import Valuation
+from model.graph import largest_mw
+from model.options import RunOptions
+from model.reporting import Reporter
+from model.world import build_world, chosen_scenario
+from scenarios.errors import ScenarioError
 
 Solution = Literal["nash", "kalai_smorodinsky", "egalitarian"]
 SOLUTIONS: tuple[Solution, ...] = ("nash", "kalai_smorodinsky", "egalitarian")
@@ -177,6 +183,99 @@ def price_quantity(
     cost = np.array([seller.cost(-q * shape) for q in mw]) - seller.cost(0 * shape)
     hours = float(shape @ buyer.weights_h)
     return PriceQuantity(np.asarray(mw), hours, value, cost, lowest_price, highest_price)
+
+
+@dataclass(frozen=True)
+class Bargain:
+    """Where two neighbours' bargain over a flat delivery should end.
+
+    Attributes
+    ----------
+    buyer, seller : str
+    terms : PriceQuantity
+        Quantities as sent, and what they are worth and cost.
+    worth, cost : ndarray, shape (n - 1,)
+        Per MWh sent, of each block between consecutive quantities, EUR/MWh.
+    contracts : dict of str to Contract
+        By solution.
+    """
+
+    buyer: str
+    seller: str
+    terms: PriceQuantity
+    worth: np.ndarray
+    cost: np.ndarray
+    contracts: dict[str, Contract]
+
+
+def between(
+    scenario: str,
+    buyer: str,
+    seller: str,
+    points: int,
+    lowest_price: float = -np.inf,
+    highest_price: float = np.inf,
+    *,
+    resolution: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    reporter: Reporter | None = None,
+) -> Bargain:
+    """Bargain of two neighbours who trade with nobody else, over one product for the whole year.
+
+    Parameters
+    ----------
+    scenario : str
+    buyer, seller : str
+    points : int
+        Quantities from nothing to the line's limit.
+    lowest_price, highest_price : float
+        EUR/MWh.
+    resolution : str, optional
+    overrides : mapping, optional
+        Changes of the scenario.
+    reporter : Reporter, optional
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such country, no line between them that can carry anything from the seller,
+        or no price allowed.
+    """
+    if lowest_price > highest_price:
+        raise ScenarioError(f"--lowest-price {lowest_price:g} is above --highest-price")
+    chosen = RunOptions(
+        scenario,
+        countries=(buyer, seller),
+        resolution=resolution,
+        products="flat",
+        slices="year",
+        overrides=dict(overrides or {}),
+    )
+    world = build_world(chosen_scenario(chosen), "highs", reporter or Reporter())
+    line = world.graph.get_edge_data(buyer, seller)
+    most_mw = largest_mw({seller: line["capacity_mw"][seller]}) if line else 0.0
+    if most_mw <= 0:
+        raise ScenarioError(
+            f"no interconnector carries anything from {seller} to {buyer}; name two neighbours"
+        )
+    year = world.products
+    everywhere = np.ones(len(year.weights_h))
+    mw, arriving = np.linspace(0.0, most_mw, points), 1 - line["loss"]
+    terms = price_quantity(
+        world.problems[buyer],
+        world.problems[seller],
+        everywhere,
+        mw,
+        arriving,
+        lowest_price,
+        highest_price,
+    )
+    rest = 0 * everywhere
+    bought, sold = (Valuation(world.problems[c], year) for c in (buyer, seller))
+    worth = arriving * bought.curve(rest, 0, arriving * mw)
+    cost = sold.curve(rest, 0, -mw[::-1])[::-1]
+    contracts = {solution: terms.solve(solution) for solution in SOLUTIONS}
+    return Bargain(buyer, seller, terms, worth, cost, {str(k): v for k, v in contracts.items()})
 
 
 def with_money(total_gain_eur: float, parties: int) -> np.ndarray:

@@ -10,16 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+import run as command_line
 from model.bargaining import (
     SOLUTIONS,
     PriceQuantity,
     Solution,
+    between,
     choose,
     distance,
     price_quantity,
     with_money,
 )
+from scenarios.errors import ScenarioError
 from tests.small_worlds import teaching_world
 
 every_solution = pytest.mark.parametrize("solution", SOLUTIONS)
@@ -169,6 +173,46 @@ def test_many_with_money_share_equally() -> None:
         chosen = choose(np.array(pie, dtype=float), solution)
         assert chosen is not None
         assert pie[chosen] == tuple(with_money(12.0, 3))
+
+
+def test_neighbours_of_a_scenario_by_the_command() -> None:
+    """README.md of merit_order: 400 MW at 53.75 leave 9 500 each; blocks of the two curves."""
+    words = "bargain --scenario merit_order --buyer B --seller S --points 11"
+    done = CliRunner().invoke(command_line.app, words.split())
+    assert done.exit_code == 0, done.output
+    assert re.search(r"300 to 400 +60\.00 +30\.00 *\n", done.output)
+    assert re.search(r"400 to 500 +60\.00 +70\.00 *\n", done.output)
+    for solution in SOLUTIONS:
+        assert re.search(rf"{solution} +400 +53\.75 +9\.50 k EUR +9\.50 k EUR *\n", done.output)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--buyer B --seller C", "no interconnector carries anything from C to B"),
+        ("--buyer B --seller X", "unknown country 'X'"),
+        ("--buyer B --seller A --lowest-price 9 --highest-price 8", "--lowest-price 9 is above"),
+    ],
+)
+def test_a_bargain_that_cannot_be_is_refused(words: str, said: str) -> None:
+    found = words.split()
+    prices = dict(zip(found[4::2], map(float, found[5::2]), strict=True))
+    limits = {k.removeprefix("--").replace("-", "_"): v for k, v in prices.items()}
+    with pytest.raises(ScenarioError, match=said):
+        between("second_price", found[1], found[3], 5, **limits)  # type: ignore[arg-type]
+
+
+def test_worth_and_cost_are_those_of_the_delivery() -> None:
+    """What all blocks are worth adds up to what the whole delivery saves, losses taken off."""
+    found = between("wheeling", "B", "A", 7)
+    for total, per_mwh in (
+        (found.terms.value_eur, found.worth),
+        (found.terms.cost_eur, found.cost),
+    ):
+        blocks = per_mwh * np.diff(found.terms.mw) * found.terms.hours
+        np.testing.assert_allclose(np.cumsum(blocks), total[1:], rtol=1e-9)
+    assert (np.diff(found.worth) <= 1e-9).all()
+    assert (np.diff(found.cost) >= -1e-9).all()
 
 
 def test_distance_is_the_share_that_changes_hands() -> None:
