@@ -9,6 +9,7 @@ import typer
 
 from viz.commands.bargain import bargain
 from viz.commands.compare import compare
+from viz.commands.disclosure import disclosure
 from viz.commands.ending import OneLineErrors, main
 from viz.commands.gains import gains
 from viz.commands.incentives import incentives
@@ -27,6 +28,7 @@ app.command("app")(serve_app)
 app.command("report")(report)
 app.command("gains")(gains)
 app.command("bargain")(bargain)
+app.command("disclosure")(disclosure)
 app.command("compare")(compare)
 app.command("comparison")(comparison)
 app.command("incentives")(incentives)

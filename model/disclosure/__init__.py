@@ -1,0 +1,1 @@
+"""What a run's messages give away, measured as an attack on its records after the run."""
