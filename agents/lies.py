@@ -62,7 +62,7 @@ class Overstate(Strategy):
         """The question, where the lie is told by answering another one."""
         more = self.eur_per_mwh
         if isinstance(question, Allotment):
-            dearer = question.pay_eur + more * _energy_mwh(question.change_mw, ledger)
+            dearer = question.pay_eur + more * energy_mwh(question.change_mw, ledger)
             return replace(question, pay_eur=dearer)
         if isinstance(question, Agenda):
             return _asking_more(question, more)
@@ -74,10 +74,10 @@ class Overstate(Strategy):
         """The reply, where the lie is told by changing it."""
         more = self.eur_per_mwh
         if isinstance(question, LimitCall) and isinstance(reply, Limit):
-            mwh = sum(_energy_mwh(leg.mw, ledger) for leg in question.legs)
+            mwh = sum(energy_mwh(leg.mw, ledger) for leg in question.legs)
             return Limit(reply.amount_eur + more * mwh)
         if isinstance(question, CostCall) and isinstance(reply, CostChange):
-            return CostChange(reply.amount_eur + more * _energy_mwh(question.change_mw, ledger))
+            return CostChange(reply.amount_eur + more * energy_mwh(question.change_mw, ledger))
         if isinstance(question, ProposalCall) and isinstance(reply, Preference):
             cost, value = self._tilted(reply.mw, reply, ledger)
             return replace(reply, cost_change_eur=cost, marginal_value_eur_per_mwh=value)
@@ -93,7 +93,7 @@ class Overstate(Strategy):
         self, mw: Sequence[float], reply: Preference | Trial, ledger: PublicLedger
     ) -> tuple[float, tuple[float, ...]]:
         """Cost change and marginal values of the overstated cost, which is convex as well."""
-        cost = reply.cost_change_eur + self.eur_per_mwh * _energy_mwh(mw, ledger)
+        cost = reply.cost_change_eur + self.eur_per_mwh * energy_mwh(mw, ledger)
         value = np.asarray(reply.marginal_value_eur_per_mwh) - self.eur_per_mwh * np.sign(mw)
         return cost, tuple(value.tolist())
 
@@ -216,7 +216,7 @@ class _Refusal(Strategy):
         return None if isinstance(message.body, self._committing) else usual(message)
 
 
-class _Quoting(Valuation):
+class Quoting(Valuation):
     """A valuation whose costs are another one's, and whose quotes are its own."""
 
     def __init__(self, true: Valuation) -> None:
@@ -224,13 +224,15 @@ class _Quoting(Valuation):
         self._true = true
 
     def plan(self, exchange_mw: np.ndarray) -> Plan:
+        """Plan of the other one."""
         return self._true.plan(exchange_mw)
 
     def cost_eur(self, exchange_mw: np.ndarray) -> float:
+        """Cost of the other one, EUR/a."""
         return self._true.cost_eur(exchange_mw)
 
 
-class _Shifted(_Quoting):
+class _Shifted(Quoting):
     """Quotes every MWh at so much more."""
 
     def __init__(self, true: Valuation, more_eur_per_mwh: float) -> None:
@@ -253,7 +255,7 @@ class _Shifted(_Quoting):
         return MarginalCosts(true.mc_import + self._more, true.mc_export + self._more)
 
 
-class _OneWay(_Quoting):
+class _OneWay(Quoting):
     """Responds with nothing that makes it a net exporter, or a net importer."""
 
     def __init__(self, true: Valuation, denied: Direction) -> None:
@@ -281,7 +283,7 @@ def _asking_more(agenda: Agenda, more_eur_per_mwh: float) -> Agenda:
     return replace(agenda, least_gain_eur_per_mwh=agenda.least_gain_eur_per_mwh + more_eur_per_mwh)
 
 
-def _energy_mwh(mw: Sequence[float], ledger: PublicLedger) -> float:
-    """Energy of MW per product, whichever way, at one port or at several."""
+def energy_mwh(mw: Sequence[float], ledger: PublicLedger) -> float:
+    """Energy of MW per product, whichever way, at one port or at several, MWh."""
     hours = ledger.products.hours
     return float((np.abs(np.reshape(mw, (-1, len(hours)))) @ hours).sum())

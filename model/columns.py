@@ -273,6 +273,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "decomposition": ("-", "coupled or independent"),
     "strategies": ("", "strategy of each country that does not simply tell the truth"),
     "strategies.*": ("-", "name and parameters"),
+    "privacy": ("-", "how countries blur what they say, EUR/MWh; empty if they do not"),
     "settlement": ("-", "rule that divided the gain"),
     "protocol_settings": ("", "parameters of the protocol that were changed"),
     "protocol_settings.*": ("-", "value"),

@@ -43,6 +43,9 @@ class RunOptions:
         Whether the groups of countries that may complain most are valued exactly.
     strategies : dict of str to str
         Strategy of each country that does not take the scenario's: ``{"ZA": "markup:0.1"}``.
+    privacy : str
+        How countries blur what they say, ``"round:0.5"`` or ``"noise:0.5"`` (EUR/MWh); empty for
+        not at all. Countries with a strategy do not.
     settlement : str
         Rule that divides the gain, see ``--list``.
     protocol_settings : dict
@@ -70,6 +73,7 @@ class RunOptions:
     planner_time_limit_s: float | None = None
     core: bool = False
     strategies: dict[str, str] = field(default_factory=dict)
+    privacy: str = ""
     settlement: str = "pay_as_agreed"
     protocol_settings: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)

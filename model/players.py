@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from agents.privacy import KINDS, read_privacy
 from agents.strategy import Strategy, Truthful, make_strategy
 from model.graph import interconnection_graph
 from model.options import RunOptions
@@ -19,6 +20,8 @@ from scenarios.schema import Scenario
 
 # Stands for the protocol where the settlement is a direct mechanism and none is held.
 DIRECT = "direct"
+# Child of the run's seed that noise is drawn from.
+_PRIVACY = 0x9A17
 
 
 def as_carried_out(options: RunOptions) -> RunOptions:
@@ -66,9 +69,16 @@ def negotiation_seed(options: RunOptions, scenario: Scenario) -> int:
 def chosen_strategies(options: RunOptions, scenario: Scenario) -> dict[str, Strategy]:
     """Strategies of a run: the scenario's, unless the options name others.
 
-    See :func:`profile_strategies`.
+    Whoever has none is discreet, if the options ask for privacy. See :func:`profile_strategies`.
     """
-    return profile_strategies({**scenario.settings.strategies, **options.strategies}, scenario)
+    given = profile_strategies({**scenario.settings.strategies, **options.strategies}, scenario)
+    if not options.privacy:
+        return given
+    kind, amount = read_privacy(options.privacy)
+    return {
+        c: given[c] if c in given else KINDS[kind](amount, (scenario.settings.seed, _PRIVACY, k))
+        for k, c in enumerate(scenario.codes)
+    }
 
 
 def profile_strategies(profile: Mapping[str, str], scenario: Scenario) -> dict[str, Strategy]:
@@ -121,6 +131,11 @@ def check_rules(options: RunOptions, scenario: Scenario) -> None:
 
 def _check_direct(options: RunOptions, scenario: Scenario) -> None:
     """Refuse strategies where problems are handed over as they are and nobody answers."""
+    if options.privacy:
+        raise ScenarioError(
+            f"--settlement {options.settlement} is handed every country's planning problem as it "
+            "is; leave out --privacy"
+        )
     given = {**scenario.settings.strategies, **options.strategies}
     playing = [
         f"{c}={how}" for c, how in given.items() if not isinstance(make_strategy(how), Truthful)

@@ -107,6 +107,7 @@ def summarise(
         "slices": settings.slices,
         "decomposition": options.decomposition,
         "strategies": {**settings.strategies, **options.strategies},
+        "privacy": options.privacy,
         "settlement": options.settlement,
         "protocol_settings": dict(options.protocol_settings),
         "resolution": settings.resolution if world.networks else "cost curves",

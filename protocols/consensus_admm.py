@@ -97,7 +97,8 @@ class ConsensusAdmm(Protocol):
     differ by little of what they are: flows move in proportion to that.
 
     Discloses: the price of every product to each neighbour in every round, and one amount in EUR
-    for each check. Costs, plans and what it would rather trade stay at home.
+    for each check. The neighbours on all lines of a country can infer from its prices what it would
+    rather trade: docs/disclosure.md measures what follows.
 
     References: Boyd et al. (2011), Distributed Optimization and Statistical Learning via the
     Alternating Direction Method of Multipliers; Sorin, Bobo & Pinson (2019), Consensus-based

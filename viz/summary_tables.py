@@ -228,6 +228,8 @@ def _settings(summary: Mapping[str, Any]) -> str:
     parts = [str(summary[key]) for key in keys if summary.get(key)]
     if summary.get("settlement") not in (None, "pay_as_agreed"):
         parts.append(f"settled by {summary['settlement']}")
+    if summary.get("privacy"):
+        parts.append(f"privacy {summary['privacy']}")
     strategies: Mapping[str, str] = summary.get("strategies") or {}
     parts += [f"{country} {strategy}" for country, strategy in strategies.items()]
     if summary.get("seed") is not None:

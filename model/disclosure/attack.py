@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from agents.privacy import read_privacy
 from model.disclosure.envelope import Envelope, least_slack, too_large
 from model.disclosure.facts import Fact, Overheard, known_to, overhear
 from model.disclosure.regression import Fit, Frame
@@ -97,7 +98,9 @@ def what_was_disclosed(
     world = build_world(records.scenario, records.options.solver, reporter)
     chosen = [c for c in world.countries if victims is None or c in victims]
     reporter.phase("reading what was said")
-    heard = overhear(replay(records, world), world.graph)
+    blur = records.options.privacy
+    off = read_privacy(blur)[1] if blur else 0.0
+    heard = overhear(replay(records, world), world.graph, off)
     left_out = [
         f"{kind}: nothing is inferred from it, its private numbers are counted"
         for kind in sorted(heard.unexplained)

@@ -14,7 +14,7 @@ import numpy as np
 
 from model.disclosure.consensus import Listener
 from model.disclosure.transcript import Said, StepEnd
-from protocols.evidence import MarginalValue
+from protocols.evidence import MarginalValue, Saving
 from protocols.messages import LimitCall
 from protocols.public import PublicLedger
 
@@ -101,7 +101,9 @@ class Overheard:
     unexplained: set[str] = field(default_factory=set)
 
 
-def overhear(said: Iterable[Said | StepEnd], graph: nx.Graph) -> Overheard:
+def overhear(
+    said: Iterable[Said | StepEnd], graph: nx.Graph, blur_eur_per_mwh: float = 0.0
+) -> Overheard:
     """Facts in a transcript.
 
     Parameters
@@ -109,13 +111,15 @@ def overhear(said: Iterable[Said | StepEnd], graph: nx.Graph) -> Overheard:
     said : iterable of Said or StepEnd
     graph : networkx.Graph
         Countries and interconnectors.
+    blur_eur_per_mwh : float
+        By how much at most what is said may be off, which everybody knows.
     """
     found = Overheard({c: [] for c in graph}, stood_mw={c: [] for c in graph})
-    step = _Step(graph)
+    step = _Step(graph, blur_eur_per_mwh)
     for entry in said:
         if isinstance(entry, StepEnd):
             step.close(entry, found)
-            step = _Step(graph)
+            step = _Step(graph, blur_eur_per_mwh)
         else:
             step.hear(entry, found)
     return found
@@ -124,8 +128,9 @@ def overhear(said: Iterable[Said | StepEnd], graph: nx.Graph) -> Overheard:
 class _Step:
     """One step of a transcript: what it tells only when it is over is kept until then."""
 
-    def __init__(self, graph: nx.Graph) -> None:
+    def __init__(self, graph: nx.Graph, blur_eur_per_mwh: float) -> None:
         self._graph = graph
+        self._blur = blur_eur_per_mwh
         self._began_mw: dict[str, np.ndarray] = {}
         self._consensus = {c: Listener(c) for c in graph}
         # Bundles that who hears their cost may not know in full, unless they are traded.
@@ -139,7 +144,9 @@ class _Step:
             for place, low, high in self._consensus[country].hear(message):
                 groups = tuple(frozenset({n}) for n in self._consensus[country].partners)
                 known = Known(frozenset().union(*groups), groups)
-                found.facts[country].append(Slope(place, low, high, known))
+                found.facts[country].append(
+                    Slope(place, low - self._blur, high + self._blur, known)
+                )
         numbers = len(message.body.private_numbers())
         if message.sender not in self._graph or not numbers:
             return
@@ -161,13 +168,13 @@ class _Step:
                     for bound, edge in ((evidence.low, -np.inf), (evidence.high, np.inf))
                 )
                 found.facts[message.sender].append(
-                    Slope(base + evidence.mw, low, high, Known(ears))
+                    Slope(base + evidence.mw, low - self._blur, high + self._blur, Known(ears))
                 )
                 continue
             fact = Difference(
                 here_mw,
                 here_mw + evidence.mw,
-                -evidence.most_eur,
+                -evidence.most_eur - self._blur * _energy_mwh(said, evidence),
                 -evidence.least_eur,
                 Known(ears, _ends(said, message.sender)),
             )
@@ -187,7 +194,8 @@ class _Step:
                     )
             for partner, price in self._consensus[country].last_prices().items():
                 known = Known(frozenset({partner}))
-                found.facts[country].append(Slope(after, price, price, known, proven=False))
+                low, high = price - self._blur, price + self._blur
+                found.facts[country].append(Slope(after, low, high, known, proven=False))
         for country in self._graph:
             found.stood_mw[country].append(_import_mw(end.ledger, country))
 
@@ -197,6 +205,14 @@ def _ends(said: Said, sender: str) -> tuple[frozenset[str], ...]:
     if not isinstance(said.question, LimitCall):
         return ()
     return tuple(frozenset(leg.path) - {sender} for leg in said.question.legs)
+
+
+def _energy_mwh(said: Said, saving: Saving) -> float:
+    """Energy of what was asked about, whichever way, MWh."""
+    hours = said.ledger.products.hours
+    if isinstance(said.question, LimitCall):
+        return float(sum(np.asarray(leg.mw) @ hours for leg in said.question.legs))
+    return float(np.abs(saving.mw) @ hours)
 
 
 def _import_mw(ledger: PublicLedger, country: str) -> np.ndarray:

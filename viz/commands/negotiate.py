@@ -94,6 +94,15 @@ def negotiate(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    privacy: Annotated[
+        str | None,
+        typer.Option(
+            help="Countries without a strategy round what they say of their cost, or add noise.",
+            metavar="round:EUR|noise:EUR",
+            show_default="exact",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     settlement: Annotated[
         str | None,
         typer.Option(
@@ -234,6 +243,7 @@ def negotiate(
         "slices": slices,
         "countries": codes(countries),
         "strategies": strategies_of(strategy),
+        "privacy": privacy,
         "settlement": settlement,
         "protocol_settings": protocol_changes(changes) or None,
         "overrides": scenario_changes(changes) or None,
