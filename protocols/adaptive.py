@@ -40,8 +40,8 @@ class AdaptiveBids(PairwiseBundles):
     products allow, without a guarantee of reaching it.
 
     Discloses: the sign of interest and the wished MW per product at posted prices, and one limit
-    in EUR per bundle tried. A limit is a difference of costs, and signs at moving prices close in on a
-    marginal value: docs/disclosure.md measures what follows.
+    in EUR per bundle tried. A limit is a difference of costs, and signs at moving prices close in
+    on a marginal value: docs/disclosure.md measures what follows.
 
     References: Hatfield et al. (2013) on trading networks and chains of trades; Tseng (2001) on
     why one product at a time gets stuck, which bundles and best responses avoid.

@@ -60,10 +60,10 @@ def print_disclosure(report: DisclosureReport, console: Console) -> None:
 
 
 def write_disclosure(report: DisclosureReport, folder: Path) -> list[Path]:
-    """Write all rows, and what is printed as ``shown.md``, into a folder."""
+    """Write all rows, and in Markdown what is printed, into a folder."""
     written = write_table(report.errors, folder / "errors")
     heads, rows = _in_words(shown(report.errors))
-    short = folder / "shown.md"
+    short = (folder / "shown").with_suffix(".md")
     short.write_text(markdown([h.replace("\n", " ") for h in heads], rows) + "\n", encoding="utf-8")
     return [*written, short]
 
