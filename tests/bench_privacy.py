@@ -1,7 +1,7 @@
 """Efficiency against disclosure at some levels of ``--privacy``: a table for docs/disclosure.md.
 
-``python -m tests.bench_privacy --page docs/disclosure.md`` negotiates `triangle` under each level and
-attacks every run; ``--scenario sapp2030 --countries MZ,ZA,ZW,NA`` does so at one typical week.
+``python -m tests.bench_privacy --page docs/disclosure.md`` negotiates `triangle` under each level
+and attacks every run; ``--scenario sapp2030 --countries MZ,ZA,ZW,NA`` does so at a typical week.
 """
 
 from __future__ import annotations
