@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.coordination_messages import OpenCall, Opening, Quote, ReviseCall
+from protocols.coordination_messages import Basis, OpenCall, Opening, Quote, ReviseCall
 from protocols.evidence import slopes_of_ladder
 from protocols.levelling import Line, PriceSlope
 from protocols.messages import CLOCK, Message
@@ -55,6 +55,8 @@ class Listener:
         self._quotes: dict[str, np.ndarray] = {}
         self._last: dict[str, np.ndarray] = {}
         self._asked: _Asked | None = None
+        # Slopes that no longer follow prices, once they have been told.
+        self._held: dict[str, np.ndarray] = {}
 
     @property
     def partners(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class Listener:
 
     def understands(self, message: Message) -> bool:
         """Whether a message of the country is followed here, though it proves nothing by itself."""
-        return message.sender == self.country and isinstance(message.body, Opening | Quote)
+        return message.sender == self.country and isinstance(message.body, Opening | Basis | Quote)
 
     def last_prices(self) -> dict[str, np.ndarray]:
         """Price that each neighbour was left with, EUR/MWh, shape (products,)."""
@@ -86,6 +88,8 @@ class Listener:
             self._price = np.asarray(body.price_eur_per_mwh)
         elif isinstance(body, Opening):
             self._openings[message.sender] = np.asarray(body.price_eur_per_mwh)
+        elif isinstance(body, Basis):
+            return self._hold(message.sender, np.asarray(body.price_eur_per_mwh))
         elif isinstance(body, ReviseCall) and message.sender == CLOCK:
             self._ask(body)
         elif isinstance(body, Quote):
@@ -110,7 +114,7 @@ class Listener:
             carried = float(np.maximum(line.send_limit_mw, line.receive_limit_mw).max())
             weight, total = weight + carried, total + carried * price
         self._price, self._openings = total / weight, {}
-        slope = self._slopes[self.country].at(self._price)
+        slope = self._slope(self.country, self._price)
         width, rise = self._ladder.blocks(slope)
         at_mw = np.sum([line.near_import_mw for line in self._lines.values()], axis=0)
         self._asked = _Asked(self._price, at_mw, slope, width, rise, call.relaxation)
@@ -126,12 +130,23 @@ class Listener:
             self._quotes[partner] = price
             return found
         mine, theirs = (price, other) if own else (other, price)
-        line, slope = self._lines[partner], self._slopes[self.country].at(mine)
+        line, slope = self._lines[partner], self._slope(self.country, mine)
         before = line.near_import_mw
-        line.level(mine, slope, theirs, self._slopes[partner].at(theirs))
+        line.level(mine, slope, theirs, self._slope(partner, theirs))
         self._price = mine - slope * (line.near_import_mw - before)
         self._last[partner] = self._price
         return found
+
+    def _hold(self, who: str, price: np.ndarray) -> list[Found]:
+        """From now on the slope of a country stays at what it is for a price."""
+        self._held[who] = self._slopes[who].at(price)
+        if who != self.country:
+            return []
+        found, self._price = self._answered(price), price
+        return found
+
+    def _slope(self, who: str, price: np.ndarray) -> np.ndarray:
+        return self._held.get(who, self._slopes[who].at(price))
 
     def _answered(self, price: np.ndarray) -> list[Found]:
         """What the first price after a revision says of the trade that moved it."""
