@@ -7,9 +7,11 @@ any flows within S with exchange y. Costs are convex, so
     C_i(0) - C_i(y_i) <= w_i + h p_i y_i,    w_i = C_i(0) - C_i(x_i) - h p_i x_i,
 
 and what the flows of a line add to the last term is at most its congestion rent at these prices,
-R_l. Hence v(S) <= sum of w_i over S + sum of R_l over the lines within S, whatever the prices; with
-the planner's own duals this is Owen's argument that paying nodal prices, with every rent shared
-between the ends of its line, is in the core. From below, a group can at least carry out the
+R_l. Hence v(S) <= sum of w_i over S + sum of R_l over the lines within S, whatever the marginal
+values are that p is taken from: those of the countries planned alone, or the planner's own duals,
+which are marginal values of every country at once, up to the solver's accuracy. With these it is
+Owen's argument that paying nodal prices, with every rent shared between the ends of its line, is in
+the core. From below, a group can at least carry out the
 planner's flows on its own lines and be planned around them. Where single groups are valued
 exactly, that value replaces both.
 
@@ -115,8 +117,11 @@ class _Groups:
         self._alone_eur = {c: plan.cost_eur for c, plan in autarky.items()}
         self._numbers = np.arange(1 << len(self.countries))
         full_eur = sum(self._alone_eur.values()) - best.cost_eur
+        own = {c: plan.price_eur_per_mwh for c, plan in planned.items()}
         # More countries and lines never gain less.
-        self.upper_eur = np.minimum(self._from_prices(), max(full_eur, 0.0))
+        self.upper_eur = np.minimum(self._from_prices(own), max(full_eur, 0.0))
+        if best.price_eur_per_mwh:
+            self.upper_eur = np.minimum(self.upper_eur, self._from_prices(best.price_eur_per_mwh))
         self.lower_eur = np.zeros_like(self.upper_eur)
         for number in (0, *(1 << i for i in range(len(self.countries)))):
             self.upper_eur[number] = 0.0
@@ -196,12 +201,12 @@ class _Groups:
             value = alone - plan_jointly(joint, policies, graph=graph)
         return value, value
 
-    def _from_prices(self) -> np.ndarray:
-        """Upper bounds of v(S) from the countries' prices at the planner's exchange."""
+    def _from_prices(self, price_eur_per_mwh: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Upper bounds of v(S) from marginal values at the planner's exchange."""
         hours, total = self._world.products.weights_h, np.zeros(len(self._numbers))
         for i, country in enumerate(self.countries):
             plan = self._planned[country]
-            worth = np.tile(hours, plan.ports) * plan.price_eur_per_mwh
+            worth = np.tile(hours, plan.ports) * price_eur_per_mwh[country]
             rent = self._alone_eur[country] - plan.cost_eur - float(worth @ plan.exchange_mw)
             total += np.where(self._numbers >> i & 1, rent, 0.0)
         place = {country: i for i, country in enumerate(self.countries)}
@@ -210,7 +215,9 @@ class _Groups:
             best = np.zeros(len(hours))
             for sender, receiver in ((a, b), (b, a)):
                 here, there = (
-                    self._planned[c].price_at(port_of(self._world.graph, c, other))
+                    np.reshape(price_eur_per_mwh[c], (self._planned[c].ports, -1))[
+                        port_of(self._world.graph, c, other)
+                    ]
                     for c, other in ((sender, receiver), (receiver, sender))
                 )
                 margin = (1 - data["loss"]) * there - here

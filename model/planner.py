@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pypsa
@@ -19,6 +19,9 @@ from model.world import World
 from protocols.products import Products
 from scenarios.schema import Scenario
 
+# In the cache, before the country whose price it is.
+_PRICE = "price/"
+
 
 @dataclass(frozen=True)
 class PlannerResult:
@@ -30,10 +33,14 @@ class PlannerResult:
         Cost of all countries, EUR/a.
     flows_mw : dict of str to ndarray
         Net flow of each interconnector, positive from its alphabetically first country.
+    price_eur_per_mwh : dict of str to ndarray
+        Dual price of each country in every snapshot; empty for cost curves and where a country has
+        several buses.
     """
 
     cost_eur: float
     flows_mw: dict[str, np.ndarray]
+    price_eur_per_mwh: dict[str, np.ndarray] = field(default_factory=dict)
 
     def exchange_mw(self, world: World, country: str) -> np.ndarray:
         """Net import of a country in the planner's optimum, MW per snapshot."""
@@ -71,9 +78,14 @@ def planner(
     cached = load_arrays(place)
     if cached is not None:
         cost_eur = float(cached.pop("cost_eur"))
-        return PlannerResult(cost_eur, cached)
+        prices = {k: v for k, v in cached.items() if k.startswith(_PRICE)}
+        flows = {k: v for k, v in cached.items() if k not in prices}
+        return PlannerResult(
+            cost_eur, flows, {k.removeprefix(_PRICE): v for k, v in prices.items()}
+        )
     result = _compute(world, products, time_limit_s, told)
-    store_arrays(place, {"cost_eur": np.array(result.cost_eur), **result.flows_mw})
+    prices = {f"{_PRICE}{c}": price for c, price in result.price_eur_per_mwh.items()}
+    store_arrays(place, {"cost_eur": np.array(result.cost_eur), **result.flows_mw, **prices})
     return result
 
 
@@ -90,7 +102,16 @@ def _compute(
         return PlannerResult(cost, flows)
     n = joint_network(world.networks, world.graph)
     cost = plan_jointly(n, world.policies, products, world.graph, time_limit_s, told)
-    return PlannerResult(cost, _net_flows(n, world))
+    return PlannerResult(cost, _net_flows(n, world), _prices(n, world))
+
+
+def _prices(n: pypsa.Network, world: World) -> dict[str, np.ndarray]:
+    """Duals of the countries' balances, EUR/MWh; empty if one has several."""
+    buses = {country: network.buses.index for country, network in world.networks.items()}
+    if any(len(names) != 1 for names in buses.values()):
+        return {}
+    price = n.buses_t.marginal_price
+    return {country: price[names[0]].to_numpy() for country, names in buses.items()}
 
 
 def _net_flows(n: pypsa.Network, world: World) -> dict[str, np.ndarray]:
