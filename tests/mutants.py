@@ -60,7 +60,12 @@ ROOMS = {
         "summary",
     ),
     "slices": Room(
-        ("model/independent.py", "model/reconciliation.py"),
+        (
+            "model/independent.py",
+            "model/reconciliation.py",
+            "protocols/reconciling.py",
+            "agents/reconciling_side.py",
+        ),
         ("tests/test_slices_add_up.py", "tests/test_independent.py"),
         "alike",
     ),

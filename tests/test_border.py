@@ -23,7 +23,7 @@ from pypsa_earth.options import FileOptions
 from pypsa_earth.read import load_network
 from pypsa_earth.results import in_words
 from pypsa_earth.scenario import country_parts
-from pypsa_earth.split import national_rules, split
+from pypsa_earth.split import CountryPart, national_rules, split
 from scenarios.errors import ScenarioError
 from tests.drawn import Drawn
 from tests.plain_pypsa import as_network, solve
@@ -230,3 +230,44 @@ def test_a_file_that_is_none_says_what_is_wrong_with_it(tmp_path: Path, garbage:
     file.write_bytes(garbage)
     with pytest.raises(ScenarioError, match=r"PyPSA network \([^()]*[a-z ]{8}.*\); is it comp"):
         load_network(file)
+
+
+def test_an_error_without_words_is_told_by_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wordless(path: str) -> None:
+        raise MemoryError
+
+    file = tmp_path / "large.nc"
+    file.write_bytes(b"anything")
+    monkeypatch.setattr(pypsa, "Network", wordless)
+    with pytest.raises(ScenarioError, match=r"PyPSA network \(MemoryError\); is it complete"):
+        load_network(file)
+
+
+def test_options_of_the_file_hold_for_every_country() -> None:
+    n = as_network(two_countries(cable={}))
+    given = FileOptions(
+        eq_share=0.6, eq_by_country=True, res_share=0.4, renewable=("gas",), reserve=(0.1, 0.2, 3.0)
+    )
+    for rules in national_rules(n, given).values():
+        assert (rules.eq_share, rules.eq_by_country, rules.res_share) == (0.6, True, 0.4)
+        assert (rules.renewable, rules.reserve) == (("gas",), (0.1, 0.2, 3.0))
+    own = NationalValues(operational_reserve=(0.3, 0.0, 0.0))
+    by_country = national_rules(n, given, values={"BB": own})
+    assert by_country["BB"].reserve == (0.3, 0.0, 0.0)
+    assert by_country["AA"].reserve == (0.1, 0.2, 3.0)
+
+
+def test_demand_is_shared_among_the_buses_that_have_it() -> None:
+    n = two_countries(cable={})
+    n.add("Bus", "AA east", country="AA", carrier="AC", x=11.0, y=50.0)
+    n.add("Load", "AA east", bus="AA east", p_set=900.0)
+    made = as_network(n)
+    rules = national_rules(made, FileOptions())
+    part = CountryPart("AA", split(made)["AA"], rules["AA"], {})
+    assert part.load_shares() == pytest.approx({"AA": 0.25, "AA east": 0.75})
+    part.network.remove("Load", ["AA", "AA east"])
+    shares = part.load_shares()
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["AA"] == shares["AA east"] > 0

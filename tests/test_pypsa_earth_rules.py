@@ -13,6 +13,7 @@ import pandas as pd
 import pypsa
 import pytest
 
+from pypsa_earth.limits import CAPACITY_LIMIT, Limit
 from pypsa_earth.national import NationalValues
 from pypsa_earth.options import file_options
 from pypsa_earth.references import solve_whole
@@ -140,3 +141,25 @@ def test_capacities_by_country_and_carrier() -> None:
     assert built["solar"] == pytest.approx(11_900.0, rel=TIGHT)
     assert built["onwind"] == pytest.approx(50.0, rel=TIGHT)
     assert np.isfinite(built["OCGT"])
+
+
+def test_rules_that_pypsa_knows_are_global_constraints() -> None:
+    """What PyPSA has a type for is written as it takes it; the rest is not among them."""
+    values = NationalValues(
+        bau_mw={"OCGT": 3000.0}, ccl_mw={"solar": (10.0, None), "onwind": (1.0, 50.0)}
+    )
+    emissions = Limit("CO2", "primary_energy", "co2_emissions", "<=", 7.0)
+    rules = NationalRules(limits=(emissions,), eq_share=0.5, res_share=0.5, values=values)
+    found = rules.as_global_constraints()
+    told = {name: (c["carrier_attribute"], c["sense"], c["constant"]) for name, c in found.items()}
+    assert told == {
+        "CO2": ("co2_emissions", "<=", 7.0),
+        "BAU OCGT": ("OCGT", ">=", 3000.0),
+        "CCL solar min": ("solar", ">=", 10.0),
+        "CCL onwind min": ("onwind", ">=", 1.0),
+        "CCL onwind max": ("onwind", "<=", 50.0),
+    }
+    n = pypsa.Network()
+    for name, attributes in found.items():
+        n.add("GlobalConstraint", name, **attributes)
+    assert set(n.global_constraints.type) == {"primary_energy", CAPACITY_LIMIT}
