@@ -32,14 +32,14 @@ def reached(summary: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> reached({"efficiency": 0.786, "of_ceiling": 0.987, "products": "tou"})
-    "reached: 98.7 % of what tou products can bring, 78.6 % of the planner's gain"
+    "reached: 98.70 % of what tou products can bring, 78.60 % of the planner's gain"
     """
     shares = []
     if summary.get("of_ceiling") is not None and summary.get("products") != "hourly":
-        share = f"{100 * summary['of_ceiling']:.1f} %"
+        share = f"{100 * summary['of_ceiling']:.2f} %"
         shares.append(f"{share} of what {summary.get('products')} products can bring")
     if summary.get("efficiency") is not None:
-        shares.append(f"{100 * summary['efficiency']:.1f} % of the planner's gain")
+        shares.append(f"{100 * summary['efficiency']:.2f} % of the planner's gain")
     return f"reached: {', '.join(shares)}" if shares else ""
 
 
