@@ -112,6 +112,12 @@ def test_power_systems_are_bounded_both_ways_and_valued_if_asked() -> None:
     world = small_world(("MZ", "ZA", "ZW"), "1w12h", "year", "flat")
     best, autarky, planned = plans(world)
     full = sum(p.cost_eur for p in autarky.values()) - best.cost_eur
+    # Strong duality: the planner's prices leave nothing between the bound of all and what it is.
+    groups = _Groups(world, autarky, best, planned)
+    assert groups._from_prices(best.price_eur_per_mwh)[-1] == pytest.approx(full, rel=1e-5)
+    again = planner(world)  # from the cache
+    assert again.price_eur_per_mwh.keys() == best.price_eur_per_mwh.keys() == set(world.countries)
+    assert again.flows_mw.keys() == best.flows_mw.keys()
     unfair = {"MZ": 0.0, "ZA": 0.0, "ZW": full}
     bounds = check_core(world, unfair, autarky, best, planned)
     valued = check_core(world, unfair, autarky, best, planned, exact=True)
