@@ -250,3 +250,21 @@ def test_nobody_can_lie_to_or_compare_what_asks_for_the_problem_itself(tmp_path:
                 scenario="triangle", protocols=("consensus_admm",), settlements=("threshold",)
             )
         )
+
+
+def test_two_power_systems_each_add_everything(tmp_path: Path) -> None:
+    """The same with PyPSA countries: the planner's gain to each, and once more from the account."""
+    done = run(
+        RunOptions(
+            "sapp2030",
+            countries=("MZ", "ZA"),
+            resolution="1w12h",
+            settlement="clarke",
+            out=tmp_path,
+        )
+    )
+    best = done["planner_gain_eur"]
+    accuracy = 1e-7 * done["autarky_cost_eur"]
+    assert done["gain_eur"] == pytest.approx(best, abs=accuracy)
+    assert list(done["gains_eur"].values()) == pytest.approx([best, best], abs=accuracy)
+    assert done["operator_payment_eur"] == pytest.approx(best, abs=accuracy)
