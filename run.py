@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from viz.commands.bargain import bargain
+from viz.commands.audit import audit
 from viz.commands.compare import compare
 from viz.commands.disclosure import disclosure
 from viz.commands.ending import OneLineErrors, main
@@ -29,6 +30,7 @@ app.command("report")(report)
 app.command("gains")(gains)
 app.command("bargain")(bargain)
 app.command("disclosure")(disclosure)
+app.command("audit")(audit)
 app.command("compare")(compare)
 app.command("comparison")(comparison)
 app.command("incentives")(incentives)

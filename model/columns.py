@@ -321,6 +321,11 @@ SUMMARY: dict[str, tuple[str, str]] = {
         "true: proven that at most 0.1 % of the gain reached is left; false: proven that more is; "
         "null: not known",
     ),
+    "promises_no_loss": (
+        "-",
+        "whether the protocol promises every country that tells the truth that it never loses by "
+        "re-solved cost, at the payments agreed on",
+    ),
     "gains_eur": ("", "gain of each country"),
     "gains_eur.*": ("EUR/a", "autarky cost less negotiated cost less payment"),
     "operator_payment_eur": (

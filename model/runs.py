@@ -293,6 +293,8 @@ class _Run:
             "; ".join(filter(None, [note, *self._notes])),
             lower_bound_eur=self._lower_bound_eur,
             shares=self._shares,
+            promises_no_loss=self.options.protocol != DIRECT
+            and chosen_protocol(self.options).promises_no_loss,
         )
         if self.options.planner:
             self._write_summary(world, replace(result, planner=PENDING, note=_with(result, _LATER)))

@@ -43,6 +43,8 @@ class Result:
         Whether a group could do better by itself, see :func:`model.core_check.check_core`.
     shares : mapping of str to float, optional
         How much of each slice's trades is carried out, where slices were reconciled.
+    promises_no_loss : bool
+        What the protocol promises.
     """
 
     ledger: Ledger
@@ -57,6 +59,7 @@ class Result:
     lower_bound_eur: float | None = None
     core: Mapping[str, Any] = field(default_factory=lambda: NOT_ASKED)
     shares: Mapping[str, float] | None = None
+    promises_no_loss: bool = False
 
     @property
     def gains_eur(self) -> dict[str, float]:
@@ -130,6 +133,7 @@ def summarise(
         "left_at_most_eur": left.at_most_eur,
         "left_proof": left.proof,
         "nothing_left": left.nothing,
+        "promises_no_loss": result.promises_no_loss,
         "gains_eur": result.gains_eur,
         "operator_payment_eur": result.ledger.operator_eur,
         "core": dict(result.core),

@@ -27,6 +27,7 @@ SAME_WORLD = {
     "test_negotiation": FOUR_WEEKS,
     "test_planning": FOUR_WEEKS,
     "test_runs": FOUR_WEEKS,
+    "test_audit": TWO_WEEKS,
     "test_independent": TWO_WEEKS,
     "test_slices_add_up": TWO_WEEKS,
 }
