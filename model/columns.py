@@ -296,7 +296,11 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "autarky_cost_eur": ("EUR/a", "cost of all countries without exchange"),
     "planner_cost_eur": ("EUR/a", "cost of the joint optimum; null without planner"),
     "negotiated_cost_eur": ("EUR/a", "cost of all countries with their trades, re-solved"),
-    "lower_bound_eur": ("EUR/a", "no flows cost less, certified by the protocol; null if not"),
+    "lower_bound_eur": (
+        "EUR/a",
+        "no flows cost less, certified by the protocol from what countries say; null if not, or "
+        "if somebody does not tell the truth",
+    ),
     "gain_eur": ("EUR/a", "autarky cost less negotiated cost"),
     "planner_gain_eur": ("EUR/a", "autarky cost less planner's cost; null without planner"),
     "ceiling_gain_eur": (

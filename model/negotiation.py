@@ -280,8 +280,12 @@ class NegotiationModel(mesa.Model):
         return costs
 
     def _note_bound(self, outcome: Outcome, cost_eur: float) -> None:
-        """Keep the highest certified lower bound on the cost of all countries."""
-        if outcome.lower_bound_eur is not None:
+        """Keep the highest certified lower bound on the cost of all countries.
+
+        It is made of what countries say, and proves nothing where somebody does not tell the truth.
+        """
+        honest = all(agent.tells_the_truth for agent in self.countries.values())
+        if outcome.lower_bound_eur is not None and honest:
             bound = cost_eur + outcome.lower_bound_eur
             known = self.lower_bound_eur
             self.lower_bound_eur = bound if known is None else max(bound, known)

@@ -17,6 +17,7 @@ import pypsa
 import pytest
 
 import model.runs
+import run as run_py
 from model.audit.notes import AuditError, Notes
 from model.audit.referee import audit
 from model.columns import TABLES
@@ -112,10 +113,20 @@ class TestNothingToFind:
         made = run(RunOptions("wheeling", settlement=settlement, workers=1, out=out))
         nothing_found(audit(made["folder"]))
 
-    def test_liars_and_a_bound(self, out: Path) -> None:
-        told = {"A": "markup:0.2"}
-        made = run(RunOptions("second_price", protocol=BOUNDED, mode="standard", strategies=told, out=out))
-        assert made["lower_bound_eur"] is not None
+    @pytest.mark.parametrize("strategies", [{}, {"A": "markup:0.2"}])
+    def test_a_bound_is_of_those_who_tell_the_truth(
+        self, out: Path, strategies: dict[str, str]
+    ) -> None:
+        made = run(
+            RunOptions(
+                "second_price",
+                protocol="douglas_rachford",
+                mode="standard",
+                strategies=strategies,
+                out=out,
+            )
+        )
+        assert (made["lower_bound_eur"] is None) == bool(strategies)
         nothing_found(audit(made["folder"]))
 
 
@@ -194,10 +205,12 @@ def test_every_number_of_the_summary_is_checked(small: Path, tmp_path: Path) -> 
     unchecked = {"wall_s", "seed", "demand_twh"}
     copy = Copy(small, tmp_path)
     whole = json.loads((copy.path / "summary.json").read_text(encoding="utf-8"))
-    missed = []
+    missed, seen = [], set()
     for path in leaves(whole):
-        if path[-1] in unchecked:
+        kind = (path[0], path[-1]) if len(path) == 3 else path  # of countries and lines the first
+        if path[-1] in unchecked or kind in seen:
             continue
+        seen.add(kind)
         changed = json.loads(json.dumps(whole))
         place = changed
         for key in path[:-1]:
@@ -344,6 +357,27 @@ def test_the_network(months: Path, tmp_path: Path) -> None:
     file.unlink()
     n.export_to_netcdf(str(file))
     assert {"costs of the network", "flows of the network"} <= copy.found()
+
+
+class TestCommand:
+    def test_without_findings(self, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run_py.app(["audit", str(small)], standalone_mode=False) in (0, None)
+        told = capsys.readouterr().out
+        assert "0 findings" in told and "flows from trades and shares" in told
+
+    def test_with_findings(
+        self, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        copy = Copy(small, tmp_path)
+        copy.table("transfers", lambda t: moved(t, "eur"))
+        assert run_py.app(["audit", str(copy.path)], standalone_mode=False) == 1
+        told = " ".join(capsys.readouterr().out.split())
+        assert "finding: payments from trades and transfers: countries." in told
+
+    def test_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run_py.app(["audit", str(tmp_path)], standalone_mode=False) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("error: audit: ") and told.count("\n") == 1
 
 
 class TestCannotBeAudited:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agents.problem import PlanningProblem
+from model.audit.referee import audit
 from model.options import RunOptions
 from model.reporting import Reporter
+from model.runs import run
 from model.world import World, build_world, chosen_scenario
 from protocols.messages import CLOCK, OPERATOR
 from protocols.registry import protocol_class
@@ -174,6 +177,12 @@ def test_docstring_and_promises_are_complete(name: str, mode: str) -> None:
 def test_every_message_can_be_recorded(name: str, mode: str) -> None:
     for message in story(name, mode, "triangle").messages:
         assert json.loads(json.dumps(message.body.record())) is not None
+
+
+def test_the_referee_finds_nothing(name: str, mode: str, tmp_path: Path) -> None:
+    """Records alone say what everybody can work out again from them."""
+    chosen = RunOptions("wheeling", protocol=name, mode=mode, workers=1, out=tmp_path)
+    assert [str(finding) for finding in audit(run(chosen)["folder"]).findings] == []
 
 
 def rivers(price_eur_per_mwh: float) -> World:

@@ -14,6 +14,7 @@ import pypsa
 import pytest
 
 import model.runs
+from model.audit.referee import audit
 from model.columns import SUMMARY, TABLES
 from model.ledger import Ledger
 from model.options import RunOptions
@@ -145,6 +146,10 @@ class TestRecords:
             "negotiated",
             "planner",
         }
+
+    def test_the_referee_finds_nothing(self, done: Done, triangle: Done) -> None:
+        for one in (done, triangle):
+            assert [str(finding) for finding in audit(one.path).findings] == []
 
     def test_namibia_is_a_country_and_not_missing(self, done: Done) -> None:
         for name, column in (("prices", "country"), ("valuations", "country")):

@@ -138,9 +138,9 @@ def _check_no_loss(
         notes.at_most("no loss against autarky", country, max(loss, 0.0), steps * limit, "EUR")
     costs = run.table("step_costs")
     of_step = {int(step): rows.set_index("country") for step, rows in costs.groupby("step")}
-    for steps in _runs_of_steps(run):
+    for sequence in _runs_of_steps(run):
         before = None
-        for step in steps:
+        for step in sequence:
             now = of_step.get(step)
             if now is None:
                 notes.wrong("no loss in a step", f"step_costs, step {step}", "not recorded")

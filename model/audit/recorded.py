@@ -89,7 +89,7 @@ class Recorded:
         return np.asarray(self._first_country["weight_h"], dtype=float)
 
     @cached_property
-    def _first_country(self) -> pd.DataFrame:
+    def _first_country(self) -> Any:
         prices = self.table("prices")
         first = prices[prices["case"] == "autarky"]
         return first[first["country"] == first["country"].iloc[0]]
@@ -175,23 +175,26 @@ class Recorded:
         rows = self.table("prices")
         return self._series(rows[rows["case"] == case], "country", column)
 
-    def _series(self, rows: pd.DataFrame, key: str, column: str) -> dict[str, np.ndarray]:
+    def _series(self, rows: Any, key: str, column: str) -> dict[str, np.ndarray]:
         return {
             str(name): of_one.set_index("snapshot")[column].reindex(self.snapshots).to_numpy()
             for name, of_one in rows.groupby(key, sort=False)
         }
 
-    def table(self, name: str) -> pd.DataFrame:
-        """All rows of a table; of steps, only those that are done."""
+    def table(self, name: str) -> Any:
+        """All rows of a table as a DataFrame; of steps, only those that are done.
+
+        What the columns hold is known from their description and not from a type.
+        """
         if name not in self._tables:
             self._tables[name] = self._read(name)
         return self._tables[name]
 
     @cached_property
-    def _tables(self) -> dict[str, pd.DataFrame]:
+    def _tables(self) -> dict[str, Any]:
         return {}
 
-    def _read(self, name: str) -> pd.DataFrame:
+    def _read(self, name: str) -> Any:
         folder = self.path / name
         done = {file.name for file in (self.path / "steps").glob("step-*.parquet")}
         files = sorted(

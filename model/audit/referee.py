@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.audit.costs import check_costs
 from model.audit.flows import check_flows
+from model.audit.left import check_left
 from model.audit.money import check_money
 from model.audit.notes import AuditError, Notes
 from model.audit.recorded import Recorded
@@ -32,7 +33,7 @@ def audit(path: str | Path) -> Notes:
     """
     run = Recorded(Path(path))
     notes = Notes()
-    for check in (check_flows, check_money, check_talk, check_costs):
+    for check in (check_flows, check_money, check_talk, check_costs, check_left):
         try:
             check(run, notes)
         except AuditError:
