@@ -314,17 +314,17 @@ class TestSlices:
 
     def test_slices_draw_random_numbers_of_their_own(self, world: World) -> None:
         names = list(dict.fromkeys(world.products.slices))
-        seeds = [model.independent._slice_seed(world, name) for name in names]
+        seeds = [model.independent._slice_seed(world, name, self.OPTIONS) for name in names]
         assert len(set(seeds)) == len(names) == 2
-        assert seeds == [model.independent._slice_seed(world, name) for name in names]
+        assert seeds == [model.independent._slice_seed(world, name, self.OPTIONS) for name in names]
         settings = world.scenario.settings.model_copy(update={"seed": 7})
         other = replace(world, scenario=world.scenario.model_copy(update={"settings": settings}))
-        assert model.independent._slice_seed(other, names[0]) not in seeds
+        assert model.independent._slice_seed(other, names[0], self.OPTIONS) not in seeds
 
     def test_a_slice_is_negotiated_with_its_seed(self, world: World, built_once: None) -> None:
         for name in dict.fromkeys(world.products.slices):
             made = model.independent._slice_model(untouched(world), name, self.OPTIONS)
-            assert made._root_seed == model.independent._slice_seed(world, name)
+            assert made._root_seed == model.independent._slice_seed(world, name, self.OPTIONS)
 
     def test_a_slice_that_nobody_can_plan_ends_alone(
         self,
