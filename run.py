@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typer
 
-from viz.commands.bargain import bargain
 from viz.commands.audit import audit
+from viz.commands.bargain import bargain
 from viz.commands.compare import compare
 from viz.commands.disclosure import disclosure
 from viz.commands.ending import OneLineErrors, main
