@@ -10,7 +10,9 @@ import numpy as np
 
 from agents.desk import Desk
 from agents.limits import least_payment_eur
+from agents.mailbox import Mailbox
 from agents.mesa_import import mesa
+from agents.perturbation import Perturbation
 from agents.problem import Plan, PlanningError, PlanningProblem
 from agents.prototype_side import PrototypeSide
 from agents.side import Answerer
@@ -28,8 +30,12 @@ T = TypeVar("T")
 ROUNDING = 1e-12
 
 
-class CountryAgent(mesa.discrete_space.FixedAgent):
+class CountryAgent(Mailbox, mesa.discrete_space.FixedAgent):
     """Plans alone, values a little more or less import, and answers what a protocol asks.
+
+    A step of a country has four stages, which Mesa schedules for all countries, one stage after
+    the other: :meth:`sit_down`, :meth:`negotiate` (as often as the protocol sends messages),
+    :meth:`replan` and :meth:`value`, which finds what the next step begins with.
 
     Parameters
     ----------
@@ -42,6 +48,16 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
     products : Products
     strategy : Strategy, optional
         What the country makes of the truth when it answers; the truth by default.
+
+    Attributes
+    ----------
+    country : str
+    plan : Plan
+        The last one it made, see :meth:`optimise`.
+    marginal_costs : MarginalCosts, optional
+        What it found by perturbation, by itself or because the protocol requires it.
+    valuation_solves : int
+        Optimisations made for :meth:`value`, which are not among :attr:`solves`.
 
     Raises
     ------
@@ -60,6 +76,8 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         super().__init__(model)
         self.cell = cell
         self.country = problem.country
+        self.plan: Plan
+        self.valuation_solves = 0
         self.marginal_costs: MarginalCosts | None = None
         self._problem = problem
         self._products = products
@@ -96,6 +114,7 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         plan = self._valuation.plan(ledger.exchange_mw(self.country))
         if not math.isfinite(plan.cost_eur):
             raise PlanningError(f"{self.country}: the plan costs {plan.cost_eur} EUR/a")
+        self.plan = plan
         return plan
 
     def rest(self, ledger: PublicLedger) -> None:
@@ -112,14 +131,37 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
         """What :meth:`restore` needs."""
         return self._problem.state()
 
-    def value(self, protocol: Protocol, ledger: PublicLedger) -> None:
-        """Find out what the protocol requires an agent to know, and sit down at the desk."""
-        self.marginal_costs = None
+    @property
+    def neighbours(self) -> list[str]:
+        """Countries at the other ends of its interconnectors, as the model's space has them."""
+        return [str(code) for code in self.cell.connections]
+
+    def sit_down(self, protocol: Protocol, ledger: PublicLedger) -> None:
+        """Plan, find out what the protocol requires one to know, and sit down at the desk."""
+        self.optimise(ledger)
         more: tuple[Answerer, ...] = ()
         if protocol.valuation == "perturbation":
             more = (self._perturb(protocol.step_share, ledger),)
         strategy = self._strategy.in_step(self.model.steps - 1)
         self._desk = Desk(self.country, self._quoted, strategy, more)
+
+    def replan(self, ledger: PublicLedger) -> None:
+        """Plan at what was agreed."""
+        self.rest(ledger)
+        self.optimise(ledger)
+
+    def value(self, perturbation: Perturbation, turn: np.ndarray, ledger: PublicLedger) -> None:
+        """Try a little more and a little less import of the products whose turn it is; then rest.
+
+        The country has just planned at the ledger's exchange. It rests as if it had not tried.
+        """
+        demand_mw = self._products.average(self._problem.demand_mw)
+        step_mw = perturbation.step_mw(self.country, self.neighbours, demand_mw, turn, ledger)
+        before = self._problem.solves
+        exchange_mw = ledger.exchange_mw(self.country)
+        self.marginal_costs = self._valuation.try_and_rewind(exchange_mw, step_mw)
+        self._told.forget()
+        self.valuation_solves += self._problem.solves - before
 
     def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
         """Reply to a message, or keep silent."""
@@ -138,8 +180,8 @@ class CountryAgent(mesa.discrete_space.FixedAgent):
 
     @property
     def solves(self) -> int:
-        """Optimisations made so far."""
-        return self._problem.solves - self._solves_before
+        """Optimisations made so far, those for :meth:`value` not counted."""
+        return self._problem.solves - self._solves_before - self.valuation_solves
 
     def _reservation(
         self, message: Message, call: ReservationCall, ledger: PublicLedger

@@ -7,6 +7,7 @@ finished difference; that saves most of the time between two solves.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -154,6 +155,24 @@ class HotModel:
             self._signs.begin()
         return self._solve_cold() if self._cold else self._solver.solve()
 
+    def objective(self) -> float:
+        """Solve from where the solver stands for the objective alone; NaN without an optimum.
+
+        A trial that needs no solution is over before linopy has read one.
+        """
+        solver = self._solver.solver_model
+        if self.solver_name == "gurobi":
+            import gurobipy
+
+            solver.optimize()
+            optimal = solver.Status == gurobipy.GRB.OPTIMAL
+            return float(solver.ObjVal) if optimal else math.nan
+        import highspy
+
+        solver.run()
+        optimal = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return float(solver.getObjectiveValue()) if optimal else math.nan
+
     def _solve_cold(self) -> Any:
         """Solve by interior point; by simplex, if that does not come to an optimum."""
         highs = self._solver.solver_model
@@ -197,9 +216,11 @@ class HotModel:
             return
         import highspy
 
+        statuses = highspy.HighsBasisStatus.__members__.values()
+        known = {int(status): status for status in statuses}  # making each anew takes far longer
         basis = highspy.HighsBasis()
-        basis.col_status = [highspy.HighsBasisStatus(int(s)) for s in state["columns"]]
-        basis.row_status = [highspy.HighsBasisStatus(int(s)) for s in state["rows"]]
+        basis.col_status = [known[s] for s in state["columns"].tolist()]
+        basis.row_status = [known[s] for s in state["rows"].tolist()]
         basis.valid = True
         highs = self._solver.solver_model
         highs.clearSolver()

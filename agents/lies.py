@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from agents.problem import Plan, Terms
+from agents.problem import Plan, Terms, TrialCost
 from agents.strategy import Answer, Choices, Numbers, Strategy, first_blocks
 from agents.valuation import MarginalCosts, Valuation
 from protocols.auction_messages import Allotment, Consent, CostCall, CostChange
@@ -250,9 +250,12 @@ class _Shifted(Quoting):
         )
         return self._true.respond(exchange_mw, shifted, port)
 
-    def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
-        true = self._true.marginal_costs(exchange_mw, step_mw)
-        return MarginalCosts(true.mc_import + self._more, true.mc_export + self._more)
+    def marginal_costs(
+        self, exchange_mw: np.ndarray, step_mw: np.ndarray, trial: TrialCost | None = None
+    ) -> MarginalCosts:
+        true = self._true.marginal_costs(exchange_mw, step_mw, trial)
+        more = self._more
+        return replace(true, mc_import=true.mc_import + more, mc_export=true.mc_export + more)
 
 
 class _OneWay(Quoting):

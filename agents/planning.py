@@ -9,7 +9,9 @@ the basis of the last response nearly optimal. The first block holds the amount.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +25,7 @@ import xarray as xr
 from agents.hot_model import HotModel
 from agents.linear import linear_model
 from agents.policy import Policy, PolicyInForce
-from agents.problem import Plan, PlanningError, PlanningProblem, Terms, at_ports
+from agents.problem import Plan, PlanningError, PlanningProblem, Terms, TrialCost, at_ports
 from agents.singletons import singleton_rows_to_bounds
 
 BALANCE = "nodal_balance"
@@ -186,8 +188,28 @@ class PypsaProblem(PlanningProblem):
 
     def rewind(self, exchange_mw: np.ndarray) -> None:
         """Stand at an exchange with nothing remembered but the basis."""
+        with self.trying(exchange_mw):
+            pass
+
+    @contextmanager
+    def trying(self, exchange_mw: np.ndarray) -> Iterator[TrialCost]:
+        """Try changes of the few balances they touch, then go back to the basis before them."""
         self._stand(exchange_mw)
-        self._hot.restore(self._hot.state())
+        state = self._hot.state()
+        yield self._trial_cost
+        self._hot.restore(state)
+
+    def _trial_cost(self, change_mw: np.ndarray) -> float:
+        injected = (self._landing.T @ np.reshape(change_mw, (self.ports, -1))).ravel()
+        changed = np.flatnonzero(injected)
+        rows, here = self._balance_rows[changed], self._own_demand_mw - self._injected_mw
+        self._hot.change(rhs=(rows, (here - injected)[changed]))
+        cost = self._hot.objective()
+        self.solves += 1
+        self._hot.change(rhs=(rows, here[changed]))
+        if not math.isfinite(cost):
+            raise PlanningError(f"{self.country}: no plan for a little more or less import")
+        return cost
 
     def state(self) -> dict[str, np.ndarray]:
         """Basis of the solver."""

@@ -7,10 +7,15 @@ all interconnectors together is ``exchange`` (MW per snapshot). It is convex and
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+
+# Change of net import, MW per snapshot -> annual cost with it, EUR/a.
+TrialCost = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,18 @@ class PlanningProblem(ABC):
         What follows must depend only on the exchange and :meth:`state`, so that a resumed run
         repeats an unbroken one to the byte. Problems without solver memory have nothing to do.
         """
+
+    @contextmanager
+    def trying(self, exchange_mw: np.ndarray) -> Iterator[TrialCost]:
+        """Stand at an exchange and try changes of it; ends as :meth:`rewind` without them would.
+
+        Yields
+        ------
+        callable
+            Annual cost, EUR/a, with a change of the exchange, MW per snapshot.
+        """
+        yield lambda change_mw: self.cost(exchange_mw + change_mw)
+        self.rewind(exchange_mw)
 
     def state(self) -> dict[str, np.ndarray]:
         """Solver memory that later answers depend on, as plain arrays."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from agents.mailbox import Mailbox
 from agents.problem import PlanningProblem
 from protocols.messages import OPERATOR, Message
 from protocols.public import PublicLedger
 from protocols.reconciling import SharesCall, SharesCost
 
 
-class ReconcilingSide:
+class ReconcilingSide(Mailbox):
     """Answers :class:`~protocols.reconciling.SharesCall` from the problem of the whole year.
 
     It tells the truth, whatever the country's strategy was in the slices.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.problem import Plan, PlanningProblem, Terms
+from agents.problem import Plan, PlanningProblem, Terms, TrialCost
 from protocols.products import Products
 
 _REMEMBERED_PLANS = 6
@@ -17,11 +17,18 @@ class MarginalCosts:
     """Marginal cost of importing and exporting each product, EUR/MWh.
 
     ``mc_import`` is what one MWh less of own supply saves over the step, ``mc_export`` what one
-    MWh more costs; convexity makes ``mc_import <= mc_export``.
+    MWh more costs; convexity makes ``mc_import <= mc_export``, with every dual between them.
+    ``delta_mw`` is the step, MW. All have shape (products,) and NaN where nothing was tried.
     """
 
     mc_import: np.ndarray
     mc_export: np.ndarray
+    delta_mw: np.ndarray
+
+    @property
+    def tried(self) -> np.ndarray:
+        """Which products were tried."""
+        return np.isfinite(self.delta_mw)
 
 
 class Valuation:
@@ -95,7 +102,9 @@ class Valuation:
         change = self.problem.respond(exchange_mw, here)
         return change[port * count : (port + 1) * count]
 
-    def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
+    def marginal_costs(
+        self, exchange_mw: np.ndarray, step_mw: np.ndarray, trial: TrialCost | None = None
+    ) -> MarginalCosts:
         """Perturb demand by a step of each product, up and down, and re-solve.
 
         The step is spread evenly over the ports.
@@ -104,17 +113,31 @@ class Valuation:
         ----------
         exchange_mw : ndarray, shape (snapshots,)
         step_mw : ndarray, shape (products,)
-            Positive steps, MW.
+            Positive steps, MW; products with NaN are left out.
+        trial : callable, optional
+            Cost with a change of the exchange, EUR/a; that of a whole plan by default.
         """
-        base = self.plan(exchange_mw).cost_eur
-        lower, upper = np.empty(len(step_mw)), np.empty(len(step_mw))
-        for k, step in enumerate(step_mw):
-            ports = self.problem.ports
+        cost = trial or (lambda change_mw: self.problem.cost(exchange_mw + change_mw))
+        tried = np.flatnonzero(np.isfinite(step_mw))
+        lower, upper = np.full((2, len(step_mw)), np.nan)
+        base = self.plan(exchange_mw).cost_eur if len(tried) else 0.0
+        for k in map(int, tried):
+            step, ports = step_mw[k], self.problem.ports
             delta = np.tile(step * self.products.delivery_mw(k) / ports, ports)
             energy = step * self.products.hours[k]
-            lower[k] = (base - self.problem.cost(exchange_mw + delta)) / energy
-            upper[k] = (self.problem.cost(exchange_mw - delta) - base) / energy
-        return MarginalCosts(lower, upper)
+            lower[k] = (base - cost(delta)) / energy
+            upper[k] = (cost(-delta) - base) / energy
+        return MarginalCosts(lower, upper, np.array(step_mw, dtype=float))
+
+    def try_and_rewind(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
+        """:meth:`marginal_costs` where the problem has just planned, on its way to :meth:`rewind`.
+
+        Nothing that is asked later can tell that something was tried.
+        """
+        with self.problem.trying(exchange_mw) as trial:
+            found = self.marginal_costs(exchange_mw, step_mw, trial)
+        self.forget()
+        return found
 
     def curve(self, exchange_mw: np.ndarray, product: int, steps_mw: np.ndarray) -> np.ndarray:
         """Average value of each block between consecutive quantities, EUR/MWh.

@@ -13,7 +13,12 @@ from typing import Any
 
 from agents.strategy import STRATEGIES
 from model.options import RunOptions
-from model.players import check_rules, chosen_protocol, chosen_strategies
+from model.players import (
+    check_rules,
+    chosen_perturbation,
+    chosen_protocol,
+    chosen_strategies,
+)
 from model.settlement import SETTLEMENTS
 from protocols.plugins import Family, PluginError
 from protocols.registry import advice, protocol_class, protocol_modes
@@ -224,6 +229,7 @@ def _check_players(options: RunOptions) -> None:
     scenario = _load(options)
     try:
         chosen_protocol(options)
+        chosen_perturbation(options)
         chosen_strategies(options, scenario)
         check_rules(options, scenario)
     except PluginError as error:

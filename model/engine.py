@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, get_args
@@ -18,7 +17,7 @@ from typing import Protocol as Typing
 
 import numpy as np
 
-from agents.solving import at_the_same_time
+from agents.together import Together
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Market, Outcome, Protocol, Status
 from protocols.messages import CLOCK, OPERATOR, Award, Message, Trade
@@ -26,17 +25,17 @@ from protocols.public import PublicLedger
 
 
 class Party(Typing):
-    """A country as the engine sees it."""
+    """A country as the engine sees it: a letter box, see :class:`agents.mailbox.Mailbox`."""
+
+    inbox: Sequence[Message]
+    outbox: Sequence[Message | None]
 
     @property
     def solves(self) -> int:
         """Optimisations made so far."""
 
-    def answer(self, message: Message, ledger: PublicLedger) -> Message | None:
-        """Reply to a message, or keep silent."""
-
-    def stop(self) -> None:
-        """End the solve in progress, from another thread."""
+    def negotiate(self, ledger: PublicLedger) -> None:
+        """Answer what lies in the inbox."""
 
 
 @dataclass
@@ -109,9 +108,10 @@ class Engine:
     ----------
     parties : mapping of str to Party
         Countries by code.
-    workers : int
-        Threads that let countries think at the same time; answers do not depend on it, because
-        each country answers its own messages in order.
+    everyone : Together
+        The same countries as Mesa's set of agents, whose stage ``negotiate`` each batch is.
+        Answers do not depend on how many act at the same time, because each country answers its
+        own messages in order.
     on_batch : callable, optional
         Called after every batch with the tally, for progress bars.
     """
@@ -119,11 +119,11 @@ class Engine:
     def __init__(
         self,
         parties: Mapping[str, Party],
-        workers: int = 1,
+        everyone: Together,
         on_batch: Callable[[Tally], None] | None = None,
     ) -> None:
         self.parties = parties
-        self.workers = workers
+        self.everyone = everyone
         self.on_batch = on_batch
 
     def run(self, protocol: Protocol, market: MarketView, ledger: Ledger) -> tuple[Outcome, Tally]:
@@ -135,8 +135,8 @@ class Engine:
             If the protocol breaks a rule of the market. What goes wrong within a protocol or a
             country's strategy passes through as it is.
         """
-        with at_the_same_time(max(self.workers, 1), self.parties.values()) as pool:
-            talk = _Talk(self, protocol.operator, market, ledger, pool)
+        talk = _Talk(self, protocol.operator, market, ledger)
+        with self.everyone.at_work():
             outcome = talk.hold(protocol)
         _check_outcome(outcome)
         if list(outcome.trades) != list(talk.booked.values()):
@@ -156,18 +156,9 @@ class _Talk:
     market : MarketView
         The protocol's view of the ledger.
     ledger : Ledger
-    pool : ThreadPoolExecutor
-        In which countries think at the same time.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        operator: bool,
-        market: MarketView,
-        ledger: Ledger,
-        pool: ThreadPoolExecutor,
-    ) -> None:
+    def __init__(self, engine: Engine, operator: bool, market: MarketView, ledger: Ledger) -> None:
         self.tally = Tally()
         self.booked: dict[int, Trade] = {}
         self._engine = engine
@@ -175,7 +166,6 @@ class _Talk:
         self._market = market
         self._ledger = ledger
         self._shown = ledger.apart()
-        self._pool = pool
 
     def hold(self, protocol: Protocol) -> Outcome:
         conversation = protocol.run(self._market)
@@ -223,23 +213,20 @@ class _Talk:
                     self._shown.follow(self._ledger)
 
     def _ask(self, batch: list[Message]) -> list[Message | None]:
-        queues: dict[str, list[int]] = {}
-        for position, message in enumerate(batch):
-            if message.receiver == OPERATOR:
-                continue
-            queues.setdefault(message.receiver, []).append(position)
+        """Put a batch into the inboxes, let Mesa schedule the stage, collect the answers."""
+        parties = self._engine.parties
+        places: dict[str, list[int]] = {}
+        for place, message in enumerate(batch):
+            if message.receiver != OPERATOR:
+                places.setdefault(message.receiver, []).append(place)
+        for country, own in places.items():
+            parties[country].inbox = [batch[place] for place in own]
+        asked = self._engine.everyone.select(lambda party: bool(party.inbox))
+        asked.do("negotiate", self._shown)
         replies: list[Message | None] = [None] * len(batch)
-
-        def serve(country: str) -> None:
-            party = self._engine.parties[country]
-            for position in queues[country]:
-                replies[position] = party.answer(batch[position], self._shown)
-
-        if self._engine.workers <= 1 or len(queues) <= 1:
-            for country in queues:
-                serve(country)
-        else:
-            list(self._pool.map(serve, queues))
+        for country, own in places.items():
+            for place, reply in zip(own, parties[country].outbox, strict=True):
+                replies[place] = reply
         return replies
 
     def _check_channel(self, message: Message) -> None:

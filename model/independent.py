@@ -24,7 +24,12 @@ from model.ending import end_of
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
 from model.options import RunOptions
-from model.players import chosen_protocol, chosen_strategies, negotiation_seed
+from model.players import (
+    chosen_perturbation,
+    chosen_protocol,
+    chosen_strategies,
+    negotiation_seed,
+)
 from model.reconciliation import Reconciled, reconcile
 from model.records import RunRecords
 from model.reporting import Reporter
@@ -123,13 +128,20 @@ class _Year:
         self._name = ""
         self._snapshots = world.snapshots
         self._arrays: Mapping[str, np.ndarray] = {}
-        state: dict[str, Any] = {"ended": {}, "steps": 0, "solves": 0, "model": None}
+        state: dict[str, Any] = {
+            "ended": {},
+            "steps": 0,
+            "solves": 0,
+            "valuation_solves": 0,
+            "model": None,
+        }
         step, found = -1, records.last_checkpoint()
         if found is not None:
             step, self._arrays, state = found
         records.truncate_after(step)
         self.ended: dict[str, tuple[str, str]] = {k: (s, n) for k, (s, n) in state["ended"].items()}
         self._steps, self._solves = int(state["steps"]), int(state["solves"])
+        self._valuation_solves = int(state["valuation_solves"])
         self._begun: dict[str, Any] | None = state["model"]
 
     def negotiate(self, name: str, made: Callable[[], NegotiationModel], most_steps: int) -> None:
@@ -151,6 +163,7 @@ class _Year:
         self.ended[name] = take_steps(model, most_steps, self._keep, self._reporter)
         self._steps += model.steps
         self._solves += model.local_solves
+        self._valuation_solves += model.valuation_solves
 
     def _keep(self, model: NegotiationModel) -> None:
         record = model.last
@@ -160,11 +173,18 @@ class _Year:
             **tables.steps_row(record, model),
             "local_solves": self._solves + model.local_solves,
             "slice": self._name,
+            "valuation_solves": self._valuation_solves + model.valuation_solves,
         }
         step = tables.step_tables(record, model, row, self._snapshots)
         self._records.write_step(record.step, step)
         arrays, begun = model.state()
-        state = {"ended": self.ended, "steps": self._steps, "solves": self._solves, "model": begun}
+        state = {
+            "ended": self.ended,
+            "steps": self._steps,
+            "solves": self._solves,
+            "valuation_solves": self._valuation_solves,
+            "model": begun,
+        }
         self._records.checkpoint(record.step, arrays, state)
         self._reporter.step(row)
 
@@ -229,6 +249,7 @@ def _slice_model(world: World, name: str, options: RunOptions) -> NegotiationMod
         workers=options.workers,
         strategies=chosen_strategies(options, world.scenario),
         price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
+        perturbation=chosen_perturbation(options),
     )
 
 

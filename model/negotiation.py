@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import networkx as nx
 import numpy as np
 
 from agents.country import CountryAgent
 from agents.mesa_import import mesa
-from agents.problem import Plan, PlanningProblem
-from agents.solving import at_the_same_time
+from agents.perturbation import Perturbation
+from agents.problem import PlanningProblem
 from agents.strategy import Strategy
+from agents.together import Together
+from agents.valuation import MarginalCosts
+from model.collector import StepCollector
 from model.engine import Engine, MarketView, Tally
 from model.graph import largest_mw
 from model.ledger import Ledger, RuleBroken
 from protocols.base import Outcome, Protocol, Status
 from protocols.products import Products
-
-T = TypeVar("T")
 
 # A country may seem to lose this share of its cost by the solver's own accuracy.
 COST_TOLERANCE = 1e-8
@@ -45,8 +47,8 @@ class StepRecord:
         Re-solved annual cost after the step.
     marginal_values : dict of str to ndarray
         Marginal value of each product by country before the step, EUR/MWh.
-    mc_import, mc_export : dict of str to ndarray
-        From perturbation, where the protocol asked for it.
+    marginal_costs : dict of str to MarginalCosts
+        What each country found by perturbation before the step; without those who tried nothing.
     """
 
     step: int
@@ -55,8 +57,7 @@ class StepRecord:
     outcome: Outcome
     costs_eur: dict[str, float]
     marginal_values: dict[str, np.ndarray]
-    mc_import: dict[str, np.ndarray] = field(default_factory=dict)
-    mc_export: dict[str, np.ndarray] = field(default_factory=dict)
+    marginal_costs: dict[str, MarginalCosts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ class Standing:
 
 
 class NegotiationModel(mesa.Model):
-    """Schedules the country agents; one step is optimise, value, negotiate, settle.
+    """Countries on the nodes of the interconnection graph, which is the model's space.
+
+    A step goes through the stages of :class:`agents.country.CountryAgent`, each scheduled by
+    Mesa: ``model.agents.do("sit_down")``, ``negotiate`` once for every batch of messages,
+    ``replan`` and ``value``. In between the model books what was agreed and checks the rules.
 
     Parameters
     ----------
@@ -91,15 +96,25 @@ class NegotiationModel(mesa.Model):
         Of countries that do not simply tell the truth.
     price_cap_eur_per_mwh : float
         Value of lost load, public.
+    perturbation : Perturbation, optional
+        How countries value a little more and a little less import in every step; they do not
+        where a protocol makes them do it by its own rules. Changes nothing of the negotiation.
 
     Attributes
     ----------
+    agents : Together
+    space : mesa.discrete_space.Network
     ledger : Ledger
     status : str
         ``"running"``, or one of completed, capped, cycling, infeasible, failed.
     autarky_eur : dict of str to float
-    datacollector : mesa.DataCollector
-        Model: status, total cost, gain; agents: cost, payment, gain.
+    valuation_solves : int
+        Solves for ``perturbation``, which are not among ``local_solves``.
+    valuation_s : float
+        Wall time of the stage ``value`` since the model was made.
+    datacollector : StepCollector
+        Model: status, total cost and gain, messages of the step; agents: cost, payment, gain.
+        All names differ, because ``mesa.batch_run`` puts them in one row.
     """
 
     def __init__(
@@ -114,23 +129,25 @@ class NegotiationModel(mesa.Model):
         on_plan: Callable[[str], None] | None = None,
         strategies: dict[str, Strategy] | None = None,
         price_cap_eur_per_mwh: float = 3000.0,
+        perturbation: Perturbation | None = None,
     ) -> None:
         super().__init__(seed=seed)
         self.protocol = protocol
         self.products = products
-        self.ledger = Ledger(graph, products)
+        self.space = mesa.discrete_space.Network(graph, capacity=1, random=self.random)
+        self.ledger = Ledger(self.space.G, products)
         self.memory: dict[str, Any] = {}
         self.status: str = "running"
         self.note = ""
-        self.local_solves = 0
-        self._solves_before = 0
+        self.local_solves = self._solves_before = 0
+        self.valuation_solves = self._valuation_solves_before = 0
+        self.valuation_s = 0.0
+        self._perturbation = _in_use(perturbation, protocol)
         self._visited: dict[str, float] = {}
         self._root_seed = seed
-        self._workers = workers
         self._on_plan = on_plan or (lambda country: None)
         self._price_cap = price_cap_eur_per_mwh
         self.lower_bound_eur: float | None = None
-        self.space = mesa.discrete_space.Network(graph, capacity=1, random=self.random)
         cells = {cell.coordinate: cell for cell in self.space.all_cells}
         self.countries = {
             country: CountryAgent(
@@ -138,15 +155,17 @@ class NegotiationModel(mesa.Model):
             )
             for country, problem in problems.items()
         }
-        self._engine = Engine(self.countries, workers, on_batch)
+        self._together = Together(self.countries.values(), self.random, workers)
+        self._engine = Engine(self.countries, self.agents, on_batch)
         self.autarky_eur: dict[str, float] = {}
         self.costs_eur: dict[str, float] = {}
         self.last: StepRecord | None = None
-        self.datacollector = mesa.DataCollector(
+        self.datacollector = StepCollector(
             model_reporters={
                 "status": "status",
-                "cost_eur": lambda m: sum(m.costs_eur.values()),
-                "gain_eur": lambda m: m.gain_eur,
+                "total_cost_eur": lambda m: sum(m.costs_eur.values()),
+                "total_gain_eur": lambda m: m.gain_eur,
+                "messages": lambda m: m.last.tally.messages,
             },
             agent_reporters={
                 "country": "country",
@@ -169,45 +188,55 @@ class NegotiationModel(mesa.Model):
         """Gain of all countries together, EUR/a."""
         return sum(self.autarky_eur.values()) - sum(self.costs_eur.values())
 
+    @property
+    def agents(self) -> Together:
+        """All countries, which act at the same time where there are workers."""
+        return self._together
+
     def plan_alone(self) -> None:
-        """Every country plans in autarky; must precede the first step."""
-        plans = self._each(self._plan_alone)
-        self.autarky_eur = {c: p.cost_eur for c, p in plans.items()}
+        """Every country plans in autarky; the first step does it where it was not done before."""
+        self.agents.do(self._plan_alone)
+        self.autarky_eur = {c: agent.plan.cost_eur for c, agent in self.countries.items()}
         self.costs_eur = dict(self.autarky_eur)
-        self._rest()
+        self._value(0)
 
     def step(self) -> None:
-        """Optimise, value, negotiate, settle."""
+        """Sit down, negotiate, re-plan; book it, if no rule is broken, and value what is next."""
+        if not self.autarky_eur:
+            self.plan_alone()
         number = self.steps - 1
-        chain = _Chain(self.countries)
-        plans = self._each(lambda agent: agent.optimise(self.ledger))
-        self._each(lambda agent: agent.value(self.protocol, self.ledger))
-        marginal_values = {
-            c: self.products.average(p.mean_price_eur_per_mwh) for c, p in plans.items()
-        }
-        before = {c: p.cost_eur for c, p in plans.items()}
+        with self.agents.at_work():
+            chain = _Chain(self.countries)
+            self.agents.do("sit_down", self.protocol, self.ledger)
+            chain.close()
+            plans = {c: agent.plan for c, agent in self.countries.items()}
+            before = {c: plan.cost_eur for c, plan in plans.items()}
 
-        chain.close()
+            pending = self.ledger.copy()
+            rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
+            memory = copy.deepcopy(self.memory)
+            market = MarketView(pending, rng, memory, number, self._price_cap)
+            outcome, tally = self._engine.run(self.protocol, market, pending)
 
-        pending = self.ledger.copy()
-        rng = np.random.default_rng(np.random.SeedSequence([self._root_seed, number]))
-        memory = copy.deepcopy(self.memory)
-        market = MarketView(pending, rng, memory, number, self._price_cap)
-        outcome, tally = self._engine.run(self.protocol, market, pending)
-
-        chain.open()
-        self._note_bound(outcome, sum(before.values()))
-        costs = self._settle(pending, before)
-        chain.close()
+            chain.open()
+            self._note_bound(outcome, sum(before.values()))
+            costs = self._settle(pending, before)
+            chain.close()
         tally.dependent_solves += chain.length
         self.ledger, self.memory = pending, market.memory
         self.costs_eur = costs
         self.status, self.note = self._verdict(outcome), outcome.note
         self.last = StepRecord(
-            number, self.status, tally, outcome, costs, marginal_values, *self._perturbations()
+            number,
+            self.status,
+            tally,
+            outcome,
+            costs,
+            {c: self.products.average(p.mean_price_eur_per_mwh) for c, p in plans.items()},
+            {c: a.marginal_costs for c, a in self.countries.items() if a.marginal_costs},
         )
-        self._rest()
         self.running = self.status == "running"
+        self._value(number + 1)
         self.datacollector.collect(self)
 
     def standing(self) -> Standing:
@@ -219,10 +248,23 @@ class NegotiationModel(mesa.Model):
         self.ledger, self.memory = standing.ledger, standing.memory
         self.costs_eur, self.lower_bound_eur = standing.costs_eur, standing.lower_bound_eur
 
-    def _plan_alone(self, agent: CountryAgent) -> Plan:
-        plan = agent.optimise(self.ledger)
+    def _plan_alone(self, agent: CountryAgent) -> None:
+        agent.optimise(self.ledger)
         self._on_plan(agent.country)
-        return plan
+
+    def _value(self, number: int) -> None:
+        """What a little more and a little less import is worth, where a step begins; then rest."""
+        if self._perturbation is None or not self.running:
+            self.agents.do("rest", self.ledger)
+        else:
+            start = time.perf_counter()
+            turn = self._perturbation.turn(number, self._root_seed, len(self.products))
+            self.agents.do("value", self._perturbation, turn, self.ledger)
+            self.valuation_s += time.perf_counter() - start
+        agents = self.countries.values()
+        solves, tried = (sum(getattr(a, n) for a in agents) for n in ("solves", "valuation_solves"))
+        self.local_solves = self._solves_before + solves
+        self.valuation_solves = self._valuation_solves_before + tried
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which :meth:`restore` goes on."""
@@ -230,6 +272,8 @@ class NegotiationModel(mesa.Model):
         for country, agent in self.countries.items():
             for key, value in agent.state().items():
                 arrays[f"solver/{country}/{key}"] = value
+            if self._perturbation is not None and agent.marginal_costs is not None:
+                arrays[f"tried/{country}"] = np.stack(list(vars(agent.marginal_costs).values()))
         plain = {
             "steps": self.steps,
             "status": self.status,
@@ -239,6 +283,7 @@ class NegotiationModel(mesa.Model):
             "autarky_eur": self.autarky_eur,
             "costs_eur": self.costs_eur,
             "local_solves": self.local_solves,
+            "valuation_solves": self.valuation_solves,
             "visited": dict(self._visited),
             "lower_bound_eur": self.lower_bound_eur,
         }
@@ -252,6 +297,8 @@ class NegotiationModel(mesa.Model):
         self.autarky_eur, self.costs_eur = plain["autarky_eur"], plain["costs_eur"]
         self.steps = int(plain["steps"])
         self.local_solves = self._solves_before = int(plain["local_solves"])
+        solves = int(plain["valuation_solves"])
+        self.valuation_solves = self._valuation_solves_before = solves
         self.status, self.note = str(plain["status"]), str(plain["note"])
         self._visited = dict(plain["visited"])
         self.lower_bound_eur = plain["lower_bound_eur"]
@@ -259,14 +306,15 @@ class NegotiationModel(mesa.Model):
             prefix = f"solver/{country}/"
             solver = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             agent.restore(self.ledger, solver)
+            if f"tried/{country}" in arrays:
+                agent.marginal_costs = MarginalCosts(*arrays[f"tried/{country}"])
 
     def _settle(self, pending: Ledger, before: dict[str, float]) -> dict[str, float]:
         """Check the rules on re-solved costs; money is never settled on an estimate."""
         pending.check_balance()
         pending.check_budget()
-        self._each(lambda agent: agent.rest(pending))
-        plans: dict[str, Plan] = self._each(lambda agent: agent.optimise(pending))
-        costs = {c: p.cost_eur for c, p in plans.items()}
+        self.agents.do("replan", pending)
+        costs = {c: agent.plan.cost_eur for c, agent in self.countries.items()}
         if self.protocol.promises_no_loss:
             for c, cost in costs.items():
                 if not self.countries[c].tells_the_truth:
@@ -313,24 +361,12 @@ class NegotiationModel(mesa.Model):
         flows = np.concatenate([np.zeros(0), *shares])
         return hashlib.sha256(flows.tobytes()).hexdigest()[:16]
 
-    def _perturbations(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        known = {c: a.marginal_costs for c, a in self.countries.items() if a.marginal_costs}
-        return (
-            {c: m.mc_import for c, m in known.items()},
-            {c: m.mc_export for c, m in known.items()},
-        )
 
-    def _rest(self) -> None:
-        """Bring every country to the state a resumed run starts from."""
-        self._each(lambda agent: agent.rest(self.ledger))
-        self.local_solves = self._solves_before + sum(a.solves for a in self.countries.values())
-
-    def _each(self, task: Callable[[CountryAgent], T]) -> dict[str, T]:
-        agents = list(self.countries.values())
-        if self._workers <= 1:
-            return {a.country: task(a) for a in agents}
-        with at_the_same_time(self._workers, agents) as pool:
-            return {a.country: r for a, r in zip(agents, pool.map(task, agents), strict=True)}
+def _in_use(perturbation: Perturbation | None, protocol: Protocol) -> Perturbation | None:
+    """Nothing is tried twice where the protocol's own rules make everyone try."""
+    if perturbation is None or not perturbation.most_products:
+        return None
+    return None if protocol.valuation == "perturbation" else perturbation
 
 
 class _Chain:

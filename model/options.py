@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+# Wide enough for the solver's accuracy, narrow enough that most bases survive it.
+DEFAULT_PERTURB = "1%"
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -48,6 +51,12 @@ class RunOptions:
         not at all. Countries with a strategy do not.
     settlement : str
         Rule that divides the gain, see ``--list``.
+    perturb : str, optional
+        How much more and less import every country tries in every step: a share of its demand
+        (``"1%"``), by the ``"deal"``, or ``"off"``; :data:`DEFAULT_PERTURB` where the protocol has
+        no rule of its own.
+    perturb_products : int
+        Most products that are tried in one step; the others follow in the next steps.
     protocol_settings : dict
         Parameters of the protocol, from ``--set protocol.key=value``.
     overrides : dict
@@ -75,6 +84,8 @@ class RunOptions:
     strategies: dict[str, str] = field(default_factory=dict)
     privacy: str = ""
     settlement: str = "pay_as_agreed"
+    perturb: str | None = None
+    perturb_products: int = 4
     protocol_settings: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
 

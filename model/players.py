@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agents.perturbation import Perturbation
 from agents.privacy import KINDS, read_privacy
 from agents.strategy import Strategy, Truthful, make_strategy
 from model.graph import interconnection_graph
-from model.options import RunOptions
+from model.options import DEFAULT_PERTURB, RunOptions
 from model.settlement import make_settlement
 from protocols.base import Protocol
 from protocols.landing import port_count
 from protocols.registry import make_protocol, protocol_class
 from scenarios.errors import ScenarioError, did_you_mean
 from scenarios.schema import Scenario
+
+if TYPE_CHECKING:
+    from model.world import World
 
 # Stands for the protocol where the settlement is a direct mechanism and none is held.
 DIRECT = "direct"
@@ -45,6 +50,45 @@ def as_carried_out(options: RunOptions) -> RunOptions:
         products="hourly",
         decomposition="coupled",
     )
+
+
+def negotiation_terms(options: RunOptions, world: World) -> dict[str, Any]:
+    """Arguments of :class:`model.negotiation.NegotiationModel` but for the protocol."""
+    settings = world.scenario.settings
+    return {
+        "problems": world.problems,
+        "graph": world.graph,
+        "products": world.products,
+        "seed": negotiation_seed(options, world.scenario),
+        "workers": options.workers,
+        "strategies": chosen_strategies(options, world.scenario),
+        "price_cap_eur_per_mwh": settings.value_of_lost_load_eur_per_mwh,
+        "perturbation": chosen_perturbation(options),
+    }
+
+
+def chosen_perturbation(options: RunOptions) -> Perturbation:
+    """How countries value a little more and a little less import in every step of a run.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read, or the protocol does it by its own rules.
+    """
+    if options.perturb is not None and options.protocol != DIRECT:
+        kind = protocol_class(options.protocol, options.mode)
+        if kind.valuation == "perturbation":
+            raise ScenarioError(
+                f"--perturb: {options.protocol}, mode {options.mode}, makes every country perturb "
+                "its demand by its own rule; --set protocol.step_share=0.05 changes it"
+            )
+    if options.perturb_products < 1:
+        raise ScenarioError("--perturb-products must be at least 1; --perturb off tries none")
+    text = DEFAULT_PERTURB if options.perturb is None else options.perturb
+    try:
+        return Perturbation.from_text(text, options.perturb_products)
+    except ValueError as error:
+        raise ScenarioError(f"--perturb: {error}") from None
 
 
 def chosen_protocol(options: RunOptions) -> Protocol:

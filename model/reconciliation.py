@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 
 import numpy as np
 
 from agents.reconciling_side import ReconcilingSide
+from agents.together import Together
 from model.engine import Engine, MarketView, Tally
 from model.ledger import Ledger
 from model.world import World
@@ -91,7 +93,8 @@ def reconcile(
         0,
         world.scenario.settings.value_of_lost_load_eur_per_mwh,
     )
-    _, tally = Engine(sides, workers).run(Reconciling(paid), market, ledger)
+    everyone = Together(sides.values(), Random(0), workers)
+    _, tally = Engine(sides, everyone).run(Reconciling(paid), market, ledger)
     found = market.memory
     shares = dict(zip(trades, found["share"], strict=True))
     for name, of_slice in trades.items():

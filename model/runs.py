@@ -35,9 +35,10 @@ from model.players import (
     DIRECT,
     as_carried_out,
     check_rules,
+    chosen_perturbation,
     chosen_protocol,
     chosen_strategies,
-    negotiation_seed,
+    negotiation_terms,
 )
 from model.records import RunRecords
 from model.reporting import Reporter
@@ -83,6 +84,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> dict[str, Any]
         scenario = chosen_scenario(options)
         if options.protocol != DIRECT:
             chosen_protocol(options)
+        chosen_perturbation(options)
         chosen_strategies(options, scenario)
         check_rules(options, scenario)
         records = RunRecords.create(options, scenario)
@@ -183,6 +185,7 @@ class _Run:
         self.options = options
         self.reporter = reporter
         self.timings_s: dict[str, float] = dict(records.timings())
+        self._valued_before_s = self.timings_s.get("valuation", 0.0)
         self._notes: list[str] = []
         self._lower_bound_eur: float | None = None
         self._shares: dict[str, float] | None = None
@@ -218,19 +221,14 @@ class _Run:
 
     def _negotiate(self, world: World) -> tuple[Ledger, str, str]:
         model = NegotiationModel(
-            world.problems,
-            world.graph,
-            world.products,
-            self._protocol(world),
-            seed=negotiation_seed(self.options, world.scenario),
-            workers=self.options.workers,
+            **negotiation_terms(self.options, world),
+            protocol=self._protocol(world),
             on_batch=_progress(self.reporter),
             on_plan=self.reporter.advance,
-            strategies=chosen_strategies(self.options, world.scenario),
-            price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
         )
         with self._timed("autarky"):
             self._start(model)
+            self._note_valuation(model)
         self.reporter.phase("negotiating", self.options.max_steps)
         with self._timed("negotiation"):
             keep = partial(self._record, world.snapshots)
@@ -264,7 +262,13 @@ class _Run:
         row = tables.steps_row(record, model)
         self.records.write_step(record.step, tables.step_tables(record, model, row, snapshots))
         self.records.checkpoint(record.step, *model.state())
+        self._note_valuation(model)
         self.reporter.step(row)
+
+    def _note_valuation(self, model: NegotiationModel) -> None:
+        """Count the valuation as a phase within the one that goes on, whose own time it is not."""
+        if model.valuation_s:
+            self.timings_s["valuation"] = round(self._valued_before_s + model.valuation_s, 3)
 
     def _conclude(self, world: World, ledger: Ledger, status: str, note: str) -> dict[str, Any]:
         """Write the outcome as a whole, then ask the planner, who may take long or be killed."""
@@ -304,7 +308,9 @@ class _Run:
 
     def _write_summary(self, world: World, result: Result) -> dict[str, Any]:
         table = self.records.table
-        summary = summarise(self.options, world, result, table("steps"), table("trades"))
+        summary = summarise(
+            self.options, world, result, *map(table, ("steps", "trades", "valuations"))
+        )
         summary["run"] = self.records.name
         summary["wall_s"] = sum(self.timings_s.values())
         self.records.write_timings(self.timings_s)

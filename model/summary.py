@@ -13,7 +13,7 @@ import pandas as pd
 from agents.problem import Plan
 from model.core_check import NOT_ASKED
 from model.ledger import Ledger
-from model.options import RunOptions
+from model.options import DEFAULT_PERTURB, RunOptions
 from model.remaining import left_at_most_eur, remaining
 from model.world import World
 
@@ -71,7 +71,12 @@ class Result:
 
 
 def summarise(
-    options: RunOptions, world: World, result: Result, steps: pd.DataFrame, trades: pd.DataFrame
+    options: RunOptions,
+    world: World,
+    result: Result,
+    steps: pd.DataFrame,
+    trades: pd.DataFrame,
+    valuations: pd.DataFrame,
 ) -> dict[str, Any]:
     """Summary of a run.
 
@@ -80,7 +85,7 @@ def summarise(
     options : RunOptions
     world : World
     result : Result
-    steps, trades : DataFrame
+    steps, trades, valuations : DataFrame
         Tables of the run's records. Where slices were reconciled, the ledger holds what is left of
         the trades, and that alone is counted and priced.
     """
@@ -147,7 +152,29 @@ def summarise(
         "carried_out_share": None if result.shares is None else dict(result.shares),
         "local_solves": int(steps["local_solves"].max()) if len(steps) else 0,
         "dependent_solves": int(steps["dependent_solves"].sum()),
+        "valuation": _valuation(options, steps, valuations),
         "residuals": _residuals(world, result),
+    }
+
+
+def _valuation(
+    options: RunOptions, steps: pd.DataFrame, valuations: pd.DataFrame
+) -> dict[str, Any]:
+    """What was tried by perturbation, and how far it lies from the duals."""
+    tried = valuations.dropna(subset=["delta_mw"])
+    dual = tried["marginal_value_eur_per_mwh"]
+    below = dual - tried["mc_import_eur_per_mwh"]
+    above = tried["mc_export_eur_per_mwh"] - dual
+    solves = int(steps["valuation_solves"].max()) if len(steps) else 0
+    own_rule = len(tried) > 0 and not solves
+    usual = "protocol" if own_rule else DEFAULT_PERTURB
+    return {
+        "perturb": options.perturb or usual,
+        "solves": solves,
+        "coverage": len(tried) / len(valuations) if len(valuations) else 0.0,
+        "below_dual_eur_per_mwh": float(below.mean()) if len(tried) else None,
+        "above_dual_eur_per_mwh": float(above.mean()) if len(tried) else None,
+        "widest_eur_per_mwh": float((below + above).max()) if len(tried) else None,
     }
 
 

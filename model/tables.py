@@ -12,6 +12,7 @@ import pypsa
 
 from agents.network import DISPOSAL
 from agents.problem import Plan
+from agents.valuation import MarginalCosts
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel, StepRecord
 from model.world import World
@@ -155,22 +156,21 @@ def trades_table(record: StepRecord, ledger: Ledger) -> pd.DataFrame:
 def valuations_table(record: StepRecord, products: tuple[str, ...]) -> pd.DataFrame:
     """What each country knew of its own cost before the step."""
     nothing = np.full(len(products), np.nan)
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "step": record.step,
-                    "country": country,
-                    "product": products,
-                    "marginal_value_eur_per_mwh": value,
-                    "mc_import_eur_per_mwh": record.mc_import.get(country, nothing),
-                    "mc_export_eur_per_mwh": record.mc_export.get(country, nothing),
-                }
-            )
-            for country, value in record.marginal_values.items()
-        ],
-        ignore_index=True,
-    )
+    untried = MarginalCosts(nothing, nothing, nothing)
+    tables = []
+    for country, value in record.marginal_values.items():
+        tried = record.marginal_costs.get(country, untried)
+        columns = {
+            "step": record.step,
+            "country": country,
+            "product": products,
+            "marginal_value_eur_per_mwh": value,
+            "mc_import_eur_per_mwh": tried.mc_import,
+            "mc_export_eur_per_mwh": tried.mc_export,
+            "delta_mw": tried.delta_mw,
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
@@ -183,6 +183,7 @@ def steps_row(record: StepRecord, model: NegotiationModel) -> dict[str, object]:
         "messages": record.tally.messages,
         "numbers_disclosed": record.tally.numbers_disclosed,
         "local_solves": model.local_solves,
+        "valuation_solves": model.valuation_solves,
         "dependent_solves": record.tally.dependent_solves,
         "cost_eur": sum(record.costs_eur.values()),
         "gain_eur": model.gain_eur,

@@ -6,8 +6,9 @@ from functools import cache
 
 import pytest
 
+from agents.perturbation import Perturbation
 from model.engine import Tally
-from model.negotiation import NegotiationModel
+from model.negotiation import NegotiationModel, StepRecord
 from model.world import World
 from protocols.messages import Message
 from protocols.registry import make_protocol, protocol_class, protocol_modes
@@ -20,12 +21,20 @@ EVERYONE = pytest.mark.parametrize(
 TEACHING = ("two_countries", "two_countries_limited", "merit_order", "wheeling", "triangle")
 PYPSA, PORTS = "pypsa", "several ports"
 MOST_STEPS = 60
+ALL_PRODUCTS = Perturbation(0.01, most_products=1000)
 
 
 class Story:
     """A negotiation to its end, with its transcript."""
 
-    def __init__(self, world: World, name: str, mode: str, workers: int = 1) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        mode: str,
+        workers: int = 1,
+        perturbation: Perturbation | None = ALL_PRODUCTS,
+    ) -> None:
         self.world = world
         self.protocol = make_protocol(name, mode)
         self.model = NegotiationModel(
@@ -36,16 +45,21 @@ class Story:
             seed=3,
             workers=workers,
             price_cap_eur_per_mwh=world.scenario.settings.value_of_lost_load_eur_per_mwh,
+            perturbation=perturbation,
         )
-        self.tallies: list[Tally] = []
+        self.records: list[StepRecord] = []
 
     def hold(self, most_steps: int = MOST_STEPS) -> Story:
         self.model.plan_alone()
         while self.model.running and self.model.steps < most_steps:
             self.model.step()
             assert self.model.last is not None
-            self.tallies.append(self.model.last.tally)
+            self.records.append(self.model.last)
         return self
+
+    @property
+    def tallies(self) -> list[Tally]:
+        return [record.tally for record in self.records]
 
     @property
     def messages(self) -> list[Message]:

@@ -201,11 +201,10 @@ class OneTalk:
             else self.kind(attempts=1, least_gain=0.0, **settings)  # type: ignore[arg-type]
         )
         for agent in self.agents.values():
-            agent.optimise(self.ledger)
-            agent.value(protocol, self.ledger)
+            agent.sit_down(protocol, self.ledger)
         self.solves = {c: a.solves for c, a in self.agents.items()}
         market = MarketView(self.ledger, np.random.default_rng(self.seed), {}, 0, 3000.0)
-        _, self.tally = Engine(self.agents).run(protocol, market, self.ledger)
+        _, self.tally = Engine(self.agents, self.model.agents).run(protocol, market, self.ledger)
         self.solves = {c: a.solves - self.solves[c] for c, a in self.agents.items()}
 
     def said(self, kind: type) -> list[Message]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
 from agents.curve_problem import CurveProblem
+from agents.mailbox import Mailbox
+from agents.together import Together
 from model.engine import Engine, MarketView
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
@@ -47,7 +50,7 @@ class Talk(Protocol):
         return Outcome(list(self.trades), settled=True)
 
 
-class Someone:
+class Someone(Mailbox):
     """A country that answers everybody and says in which thread."""
 
     def __init__(self, country: str, work: int) -> None:
@@ -73,7 +76,8 @@ class TestEngine:
         parties = {"A": Someone("A", 2), "B": Someone("B", 3)}
         ledger = Ledger(world.graph, world.products)
         market = MarketView(ledger, np.random.default_rng(0), {}, 0, 1000.0)
-        _, tally = Engine(parties, workers).run(talk, market, ledger)
+        everyone = Together(parties.values(), Random(0), workers)
+        _, tally = Engine(parties, everyone).run(talk, market, ledger)
         return parties, tally
 
     @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -178,8 +182,8 @@ class TestModel:
         assert agents.set_index("country").gain_eur.to_dict() == model.gains_eur
         whole = model.datacollector.get_model_vars_dataframe().iloc[-1]
         assert whole.status == "completed"
-        assert whole.cost_eur == pytest.approx(sum(model.costs_eur.values()))
-        assert whole.gain_eur == pytest.approx(model.gain_eur)
+        assert whole.total_cost_eur == pytest.approx(sum(model.costs_eur.values()))
+        assert whole.total_gain_eur == pytest.approx(model.gain_eur)
         assert model.gain_eur == pytest.approx(sum(model.gains_eur.values()))
 
     def test_flows_seen_before_are_a_cycle_unless_they_save_cost(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer import Typer
@@ -24,6 +25,7 @@ from viz.moment import Moment, price_range, replay, state_at
 from viz.outlines import country_outlines, outline_of
 from viz.page.screen import NARROW_PX
 from viz.printing import printed
+from viz.progress_charts import draw_marginal_costs, marginal_costs
 from viz.report import report
 from viz.run_view import RunView, spread, view_run
 from viz.svg import to_svg
@@ -51,6 +53,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
     step |= {
         "numbers_disclosed": 1,
         "local_solves": 5,
+        "valuation_solves": 0,
         "dependent_solves": 1,
         "cost_eur": 9e8,
         "gain_eur": 1e8,
@@ -194,6 +197,42 @@ class TestReplay:
         table = view.flows[(view.flows["case"] == "negotiated") & (view.flows["snapshot"] == when)]
         flows = dict(zip(table["interconnector"], table["flow_mw"], strict=True))
         assert {f.line.name: f.mw for f in state.flows} == pytest.approx(flows)
+
+
+class TestIntervals:
+    def test_a_bar_reaches_from_one_marginal_cost_to_the_other(self, view):
+        """Weighted by hand; all products of the triangle deliver one hour as long as the next."""
+        rows = view.valuations.dropna(subset=["delta_mw"])
+        table = marginal_costs(view).set_index(["step", "country"])
+        assert table["mc_import_eur_per_mwh"].notna().all()
+        for (step, country), tried in rows.groupby(["step", "country"]):
+            told = table.loc[(step, country)]
+            for side in ("mc_import_eur_per_mwh", "mc_export_eur_per_mwh"):
+                apart = (tried[side] - tried["marginal_value_eur_per_mwh"]).mean()
+                found = told[side] - told["marginal_value_eur_per_mwh"]
+                assert found == pytest.approx(apart, abs=1e-9)
+        bars = shapes(draw_marginal_costs(view), "interval")
+        assert set(bars) == set(view.codes)
+        assert all(len(bar.parts) == len(view.steps) for bar in bars.values())
+        assert any(np.ptp(part[:, 1]) > 0 for bar in bars.values() for part in bar.parts)
+
+    def test_without_what_was_tried_there_is_the_line_alone(self, fake):
+        rows = pd.DataFrame(
+            {
+                "step": 0,
+                "country": CODES,
+                "product": "p",
+                "marginal_value_eur_per_mwh": 50.0,
+                "mc_import_eur_per_mwh": np.nan,
+                "mc_export_eur_per_mwh": np.nan,
+                "delta_mw": np.nan,
+            }
+        )
+        view = RunView(fake)
+        view.__dict__["valuations"] = rows
+        drawing = draw_marginal_costs(view)
+        assert shapes(drawing, "interval") == {} and set(shapes(drawing, "country")) == set(CODES)
+        assert marginal_costs(view)["mc_import_eur_per_mwh"].isna().all()
 
 
 class TestFlowMap:

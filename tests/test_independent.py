@@ -16,6 +16,7 @@ import pytest
 import model.independent
 from agents.policy import Policy
 from agents.problem import PlanningError, PlanningProblem
+from model.columns import columns
 from model.independent import agreed_trades, negotiate_slices
 from model.ledger import Ledger
 from model.negotiation import NegotiationModel
@@ -139,7 +140,7 @@ class TestReconciliation:
         ]
         steps = pd.DataFrame(
             {c: [4] for c in ("rounds", "messages", "numbers_disclosed", "trades")}
-            | {"local_solves": [9], "dependent_solves": [9]}
+            | {"local_solves": [9], "dependent_solves": [9], "valuation_solves": [0]}
         )
         plans = [
             {c: p.solve(mw * ledger.exchange_mw(c)) for c, p in world.problems.items()}
@@ -151,6 +152,7 @@ class TestReconciliation:
             Result(ledger, *plans, status, note, shares=done.shares),
             steps,
             pd.DataFrame(rows),
+            pd.DataFrame(columns=[c.name for c in columns("valuations")]),
         )
         shares = told["carried_out_share"]
         assert shares["morning"] == 1 and shares["noon"] == 0 and 0 < shares["evening"] < 1

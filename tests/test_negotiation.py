@@ -214,11 +214,12 @@ class TestRules:
         steps = story.model.datacollector.get_model_vars_dataframe()
         assert steps["status"].tolist() == [r.status for r in story.records]
         totals = [sum(costs.values()) for costs in story.costs]
-        np.testing.assert_allclose(steps["cost_eur"], totals[1:])
-        np.testing.assert_allclose(steps["gain_eur"], totals[0] - np.array(totals[1:]), atol=1.0)
+        np.testing.assert_allclose(steps["total_cost_eur"], totals[1:])
+        gains = totals[0] - np.array(totals[1:])
+        np.testing.assert_allclose(steps["total_gain_eur"], gains, atol=1.0)
         agents = story.model.datacollector.get_agent_vars_dataframe()
         assert len(agents) == len(FOUR) * len(story.records)
-        last = agents.xs(story.model.steps, level="Step").set_index("country")
+        last = agents.xs(story.model.steps - 1, level="Step").set_index("country")
         assert set(last.index) == set(FOUR)
         for country, gain in story.model.gains_eur.items():
             assert last.gain_eur[country] == pytest.approx(gain)
@@ -322,10 +323,10 @@ class TestLimits:
         paid = paid_eur(world, story.trades)
         assert story.model.ledger.payments_eur == pytest.approx(paid, abs=1.0)
         for record in story.records:
-            assert set(record.mc_import) == set(THREE)
-            for country in THREE:
-                slack = 1e-6 * np.abs(record.mc_export[country]) + 1e-6
-                assert (record.mc_import[country] <= record.mc_export[country] + slack).all()
+            assert set(record.marginal_costs) == set(THREE)
+            for costs in record.marginal_costs.values():
+                slack = 1e-6 * np.abs(costs.mc_export) + 1e-6
+                assert (costs.mc_import <= costs.mc_export + slack).all()
 
     def test_tie_ends_cycling(self) -> None:
         """A fee makes equal countries all want to sell; each waits for the other for ever."""

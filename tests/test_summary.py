@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pypsa
 import pytest
@@ -127,6 +128,19 @@ def test_efficiency_is_a_share_of_something() -> None:
     # A gain of less than a billionth of the cost is rounding.
     assert efficiency(0.0, 0.9e-3, 1e6) is None
     assert efficiency(1e-3, 2e-3, -1e6) == 0.5
+
+
+def test_valuation_is_the_mean_distance_of_what_was_tried_from_the_dual() -> None:
+    """Of three rows two were tried: 1 and 1 EUR/MWh below the dual, 3 and 0 above."""
+    told = by_hand("coupled")["valuation"]
+    assert told == {
+        "perturb": "1%",
+        "solves": 12,
+        "coverage": pytest.approx(2 / 3),
+        "below_dual_eur_per_mwh": 1.0,
+        "above_dual_eur_per_mwh": 1.5,
+        "widest_eur_per_mwh": 4.0,
+    }
 
 
 def written(scenario: Scenario, folder: Path) -> str:
@@ -289,7 +303,7 @@ def by_hand(decomposition: str, *deals: Trade, planner_eur: float | None = None)
     )
     steps = pd.DataFrame(
         {name: [3, 4] for name in ("rounds", "messages", "numbers_disclosed", "trades")}
-        | {"local_solves": [9, 20], "dependent_solves": [5, 6]}
+        | {"local_solves": [9, 20], "dependent_solves": [5, 6], "valuation_solves": [0, 12]}
     )
     plans = [
         {c: p.solve(share * ledger.exchange_mw(c)) for c, p in world.problems.items()}
@@ -300,7 +314,13 @@ def by_hand(decomposition: str, *deals: Trade, planner_eur: float | None = None)
     result = Result(ledger, *plans, "completed", "", planner_eur)
     if decomposition == "independent":
         result = replace(result, shares=shares)
-    return summarise(options, world, result, steps, trades)
+    valued = {
+        "marginal_value_eur_per_mwh": [50.0, 52.0, 55.0],
+        "mc_import_eur_per_mwh": [49.0, np.nan, 54.0],
+        "mc_export_eur_per_mwh": [53.0, np.nan, 55.0],
+        "delta_mw": [5.0, np.nan, 5.0],
+    }
+    return summarise(options, world, result, steps, trades, pd.DataFrame(valued))
 
 
 class TestByHand:

@@ -122,12 +122,32 @@ def step_price(view: RunView, step: int, product: str | None) -> dict[str, float
 @lru_cache(maxsize=8 * KEPT_VIEWS)
 def price_by_step(view: RunView, product: str | None) -> pd.DataFrame:
     """Marginal values: a row per step, a column per country."""
+    return _by_step(view, product, view.valuations["marginal_value_eur_per_mwh"])
+
+
+@lru_cache(maxsize=8 * KEPT_VIEWS)
+def interval_by_step(view: RunView, product: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How far ``mc_import`` lies below the marginal value and ``mc_export`` above it.
+
+    As :func:`price_by_step`, the mean of the products that were tried in the step; NaN where none
+    was.
+    """
+    rows = view.valuations
+    value = rows["marginal_value_eur_per_mwh"]
+    below = value - rows["mc_import_eur_per_mwh"]
+    above = rows["mc_export_eur_per_mwh"] - value
+    return _by_step(view, product, below), _by_step(view, product, above)
+
+
+def _by_step(view: RunView, product: str | None, values: pd.Series) -> pd.DataFrame:
+    """Mean weighted by hours over the products that have a value."""
     rows = view.valuations
     if product is not None:
         rows = rows[rows["product"] == product]
     weights = rows["product"].map(weights_h(view)).astype(float)
+    value = values.loc[rows.index]
     weighted = rows[["step", "country"]].assign(
-        value=rows["marginal_value_eur_per_mwh"] * weights, weight=weights
+        value=value * weights, weight=weights.where(value.notna(), 0.0)
     )
     sums = weighted.pivot_table(index="step", columns="country", aggfunc="sum")
     if sums.empty:

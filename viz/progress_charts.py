@@ -14,7 +14,7 @@ from viz.chart import (
     new_drawing,
 )
 from viz.drawing import Disc, Drawing, Lines, Text, words
-from viz.moment import price_by_step
+from viz.moment import interval_by_step, price_by_step
 from viz.numbers import money_unit, number
 from viz.run_view import RunView
 
@@ -22,27 +22,40 @@ WIDTH, HEIGHT = 560.0, 320.0
 
 
 def marginal_costs(view: RunView, product: str | None = None) -> pd.DataFrame:
-    """Marginal value of every country after every step, EUR/MWh: step, country, value."""
-    table = price_by_step(view, product)
-    if table.empty:
-        return pd.DataFrame(columns=["step", "country", "marginal_value_eur_per_mwh"])
-    return (
-        table.rename_axis(index="step", columns="country")
-        .reset_index()
-        .melt(id_vars="step", value_name="marginal_value_eur_per_mwh")
+    """Marginal value of every country before every step, and the interval it lies in, EUR/MWh.
+
+    Where some products were tried and others not, the interval is as wide as the mean of those
+    that were.
+    """
+    columns = ("marginal_value_eur_per_mwh", "mc_import_eur_per_mwh", "mc_export_eur_per_mwh")
+    value = price_by_step(view, product)
+    if value.empty:
+        return pd.DataFrame(columns=["step", "country", *columns])
+    below, above = interval_by_step(view, product)
+    long = [
+        table.rename_axis(index="step", columns="country").melt(ignore_index=False)
+        for table in (value, value - below, value + above)
+    ]
+    found = long[0][["country"]].assign(
+        **{name: part["value"] for name, part in zip(columns, long, strict=True)}
     )
+    return found.reset_index()
 
 
 def draw_marginal_costs(
     view: RunView, product: str | None = None, step: int | None = None, width: float = WIDTH
 ) -> Drawing:
-    """Lines of all countries, which come together as the interconnectors allow."""
+    """Lines of all countries, which come together as the interconnectors allow.
+
+    A thin bar at a step reaches from what a little more import saves to what a little less costs.
+    """
     title = "Marginal cost by country"
     table = price_by_step(view, product)
     if table.empty:
         return words(width, HEIGHT, title, "No step is done yet.")
     steps = table.index.to_numpy() + 1.0
     values = table.to_numpy()
+    below, above = interval_by_step(view, product)
     # The first steps may hold scarcity prices that would flatten all the rest.
     low, high = np.nanpercentile(values, [0, 97]).tolist()
     room = 0.06 * (high - low or abs(high) or 1.0)
@@ -60,10 +73,37 @@ def draw_marginal_costs(
         drawing.add(Lines((points,), None, colour, 2.0, dash, False, tip=tip, data=data))
         if len(points) == 1:
             drawing.add(Disc(float(points[0, 0]), float(points[0, 1]), 3.5, colour))
+        _draw_intervals(drawing, frame, code, colour, table[code], below[code], above[code])
         labels.append((float(line[-1]), code, colour))
     draw_end_labels(drawing, frame, labels)
     draw_step_mark(drawing, frame, step)
     return drawing
+
+
+def _draw_intervals(
+    drawing: Drawing,
+    frame: Frame,
+    code: str,
+    colour: str,
+    value: pd.Series,
+    below: pd.Series,
+    above: pd.Series,
+) -> None:
+    """A bar at each step at which something was tried."""
+    known = below.notna()
+    if not known.any():
+        return
+    steps = value.index[known].to_numpy() + 1.0
+    ends = (
+        np.clip((value - below)[known].to_numpy(), frame.y_low, frame.y_high),
+        np.clip((value + above)[known].to_numpy(), frame.y_low, frame.y_high),
+    )
+    low, high = (frame.points(steps, end) for end in ends)
+    bars = tuple(np.array(bar) for bar in zip(low, high, strict=True))
+    width = f"{number(float((below + above)[known].iloc[-1]), 1)} EUR/MWh"
+    tip = f"{code}: from a little more to a little less import {width} in the last step tried"
+    data = {"interval": code}
+    drawing.add(Lines(bars, None, colour, 1.2, (), False, opacity=0.6, tip=tip, data=data))
 
 
 def gains(view: RunView) -> pd.DataFrame:

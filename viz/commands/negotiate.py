@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from model.options import RunOptions
+from model.options import DEFAULT_PERTURB, RunOptions
 from model.reporting import Reporter
 from scenarios.errors import ScenarioError
 from scenarios.overrides import parse_set
@@ -119,6 +119,24 @@ def negotiate(
             rich_help_panel=_WHAT,
         ),
     ] = False,
+    perturb: Annotated[
+        str | None,
+        typer.Option(
+            help="How much more and less import every country tries in every step: a share of "
+            "its demand, the largest deal there is room for, or nothing.",
+            metavar="1%|deal|off",
+            show_default=f"{DEFAULT_PERTURB}, or the protocol's own rule",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    perturb_products: Annotated[
+        int | None,
+        typer.Option(
+            help="Products that are tried in one step; the others follow in the next ones.",
+            show_default=str(RunOptions.perturb_products),
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     decomposition: Annotated[
         str | None,
         typer.Option(
@@ -247,6 +265,8 @@ def negotiate(
         "settlement": settlement,
         "protocol_settings": protocol_changes(changes) or None,
         "overrides": scenario_changes(changes) or None,
+        "perturb": perturb,
+        "perturb_products": perturb_products,
         "decomposition": decomposition,
         "resolution": resolution,
         "solver": solver,
