@@ -181,3 +181,19 @@ def test_one_worker_or_many_find_the_same() -> None:
         for country, found in a.marginal_costs.items():
             for name, array in vars(found).items():
                 np.testing.assert_array_equal(getattr(b.marginal_costs[country], name), array)
+
+
+def test_a_resumed_model_knows_what_was_tried() -> None:
+    """What the next step begins with was found at the end of the one before."""
+    told, again = (ScenarioModel("triangle", perturb="5%") for _ in range(2))
+    told.step()
+    arrays, plain = told.state()
+    told.step()
+    again.restore(arrays, plain)
+    again.step()
+    assert told.last is not None and again.last is not None
+    assert again.valuation_solves == told.valuation_solves
+    assert set(again.last.marginal_costs) == set(told.last.marginal_costs)
+    for country, found in told.last.marginal_costs.items():
+        for name, array in vars(found).items():
+            np.testing.assert_array_equal(getattr(again.last.marginal_costs[country], name), array)
