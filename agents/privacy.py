@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from agents.lies import Quoting, energy_mwh
-from agents.problem import Terms
+from agents.problem import Terms, TrialCost
 from agents.strategy import Answer, Strategy
 from agents.valuation import MarginalCosts, Valuation
 from protocols.auction_messages import CostCall, CostChange
@@ -147,10 +147,12 @@ class _Blurred(Quoting):
         )
         return self._true.respond(exchange_mw, shifted, port)
 
-    def marginal_costs(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:
-        true = self._true.marginal_costs(exchange_mw, step_mw)
+    def marginal_costs(
+        self, exchange_mw: np.ndarray, step_mw: np.ndarray, trial: TrialCost | None = None
+    ) -> MarginalCosts:
+        true = self._true.marginal_costs(exchange_mw, step_mw, trial)
         lower, upper = (x + self._how.shift(x) for x in (true.mc_import, true.mc_export))
-        return MarginalCosts(lower, upper)
+        return replace(true, mc_import=lower, mc_export=upper)
 
 
 KINDS: dict[str, type[Discreet]] = {kind.name: kind for kind in (Rounding, Noise)}
