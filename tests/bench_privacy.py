@@ -1,6 +1,6 @@
 """Efficiency against disclosure at some levels of ``--privacy``: a table for docs/disclosure.md.
 
-``python -m tests.bench_privacy --page docs/disclosure.md`` negotiates `triangle` under each level
+``python -m tests.bench_privacy --page docs/disclosure.md`` negotiates `wheeling` under each level
 and attacks every run; ``--scenario sapp2030 --countries MZ,ZA,ZW,NA`` does so at a typical week.
 """
 
@@ -17,7 +17,7 @@ from model.runs import run
 from tests.bench_output import write_between
 from viz.markdown import markdown
 
-LEVELS = ("", "round:0.5", "round:2", "noise:0.5", "noise:2", "noise:10")
+LEVELS = ("", "round:0.5", "round:2", "round:10", "noise:0.5", "noise:2", "noise:10")
 PROTOCOLS = ("consensus_admm", "bilateral_bids")
 MARKER = "python -m tests.bench_privacy"
 HEADS = (
@@ -60,7 +60,7 @@ def main() -> None:
     """Measure and write the table, or print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=Path)
-    parser.add_argument("--scenario", default="triangle")
+    parser.add_argument("--scenario", default="wheeling")
     parser.add_argument("--countries", type=lambda text: tuple(text.split(",")))
     given = parser.parse_args()
     page = given.page

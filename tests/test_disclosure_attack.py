@@ -244,3 +244,10 @@ def test_what_cannot_be_attacked_is_refused(tmp_path: Path) -> None:
     handed = finished(tmp_path, "two_countries", "vcg", "standard", settlement="clarke")
     with pytest.raises(ScenarioError, match="handed every planning problem"):
         what_was_disclosed(handed)
+
+
+def test_bounds_can_be_left_out(tmp_path: Path) -> None:
+    records = finished(tmp_path, "two_countries", "bilateral_bids", "adaptive")
+    report = what_was_disclosed(records, places=2, bounds=False)
+    assert report.errors[["trades_least_eur", "trades_most_eur"]].isna().all(axis=None)
+    assert report.left_out == ()

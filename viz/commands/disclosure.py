@@ -28,6 +28,10 @@ def disclosure(
     places: Annotated[
         int, typer.Option(help="Random exchanges at which guesses meet the truth.", min=2)
     ] = 40,
+    no_bounds: Annotated[
+        bool,
+        typer.Option("--no-bounds", help="Skip what is certain, which takes most of the time."),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RunOptions.out,
 ) -> None:
     """How well others can predict each country's cost from what they heard in a finished run."""
@@ -40,7 +44,11 @@ def disclosure(
         from model.records import RunRecords
 
         return what_was_disclosed(
-            RunRecords.open(folder), places=places, victims=codes(victims), reporter=reporter
+            RunRecords.open(folder),
+            places=places,
+            victims=codes(victims),
+            bounds=not no_bounds,
+            reporter=reporter,
         )
 
     def show(report: DisclosureReport) -> int:
