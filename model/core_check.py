@@ -38,8 +38,8 @@ from protocols.landing import port_of
 
 # All groups of more countries are too many to look at.
 MOST_PLAYERS = 16
-# Groups that are bounded from below by re-solving, and that are valued exactly if that is asked
-# for; of countries that are cost curves, planned in milliseconds.
+# Groups that are bounded from below by re-solving, beside those of all but one, and that are
+# valued exactly if that is asked for; of cost curves, planned in milliseconds.
 _RESOLVED, _EXACT, _EXACT_CURVES = 2, 4, 64
 # What counts as better: shares of the planner's gain and of cost.
 _OF_GAIN, _OF_COST = 1e-6, 1e-8
@@ -95,6 +95,7 @@ def check_core(
         if curves or exact:
             groups.learn(division, groups.exact_eur, _EXACT_CURVES if curves else _EXACT)
         else:
+            groups.learn_all_but_one(division)
             groups.learn(division, groups.resolved_eur, _RESOLVED)
     found = groups.complaint(divisions[0])
     scaled = groups.complaint(divisions[1]) if missed else dict.fromkeys(found)
@@ -141,11 +142,21 @@ class _Groups:
             ]
             if not unknown or excess[unknown[0]] <= max(proven, 0.0) + self._slack_eur:
                 return
-            number = int(unknown[0])
-            self._known.add(number)
-            lower, upper = value(number)
-            self.lower_eur[number] = max(lower, self.lower_eur[number])
-            self.upper_eur[number] = min(upper, self.upper_eur[number])
+            self._take(int(unknown[0]), value)
+
+    def learn_all_but_one(self, gains: np.ndarray) -> None:
+        """Bound every group that leaves out one country: only its neighbours plan anew."""
+        possible = self._excess(self.upper_eur, gains)
+        for i in range(len(self.countries)):
+            number = len(self._numbers) - 1 ^ 1 << i
+            if number not in self._known and possible[number] > self._slack_eur:
+                self._take(number, self.resolved_eur)
+
+    def _take(self, number: int, value: Callable[[int], tuple[float, float]]) -> None:
+        self._known.add(number)
+        lower, upper = value(number)
+        self.lower_eur[number] = max(lower, self.lower_eur[number])
+        self.upper_eur[number] = min(upper, self.upper_eur[number])
 
     def complaint(self, gains: np.ndarray) -> dict[str, Any]:
         """What is known of the strongest complaint about a division."""
