@@ -399,6 +399,15 @@ class TestCannotBeAudited:
         with pytest.raises(AuditError, match=r"no table products.*earlier version.*run it again"):
             audit(copy.path)
 
+    @pytest.mark.parametrize("key", ["promises_no_loss", "ceiling_gain_eur"])
+    def test_a_key_that_decides_what_is_compared(
+        self, small: Path, tmp_path: Path, key: str
+    ) -> None:
+        copy = Copy(small, tmp_path)
+        copy.json("summary.json", lambda s: s.pop(key))
+        with pytest.raises(AuditError, match=f"no {key} in summary.json"):
+            audit(copy.path)
+
     def test_damaged(self, small: Path, tmp_path: Path) -> None:
         copy = Copy(small, tmp_path)
         (copy.path / "prices" / "final.parquet").write_bytes(b"PAR1 no")

@@ -19,6 +19,8 @@ import scipy.sparse as sp
 from model.audit.notes import AuditError
 
 _NEEDED = ("products", "steps", "step_flows", "step_costs", "flows", "prices", "transfers")
+# Without them nothing would be compared, and nothing would be found.
+_KEYS = ("operator_payment_eur", "promises_no_loss", "ceiling_gain_eur", "carried_out_share")
 _STEP = re.compile(r"step-(\d+)\.parquet")
 
 
@@ -62,9 +64,11 @@ class Recorded:
         self.summary = self._json("summary.json", f"{path} is unfinished; finish it with --resume")
         self.scenario = self._json("scenario.json", f"{path}: scenario.json is missing")
         missing = [name for name in _NEEDED if not list((path / name).glob("*.parquet"))]
+        missing = [f"table {name}" for name in missing]
+        missing += [f"{key} in summary.json" for key in _KEYS if key not in self.summary]
         if missing:
             raise AuditError(
-                f"{path} cannot be audited: it has no table {missing[0]}, because it was recorded "
+                f"{path} cannot be audited: it has no {missing[0]}, because it was recorded "
                 "by an earlier version or is damaged; run it again"
             )
 
