@@ -27,6 +27,9 @@ from protocols.proposal_messages import Preference, ProposalCall, Trial, TrialCa
 from protocols.public import PublicLedger
 from scenarios.errors import did_you_mean
 
+# A step that is less than this share of an amount does not show in it.
+_NOTHING = 2.0**-40
+
 
 class Discreet(Strategy):
     """Blurs what it says by up to an amount.
@@ -104,6 +107,8 @@ class Rounding(Discreet):
     def raised(self, amount_eur: float, mwh: float) -> float:
         """To the next multiple for every MWh."""
         step = self.eur_per_mwh * mwh
+        if step <= _NOTHING * abs(amount_eur):
+            return amount_eur  # multiples of next to nothing
         return math.ceil(amount_eur / step) * step if step > 0 else amount_eur
 
 
