@@ -139,7 +139,7 @@ class ConsensusAdmm(Protocol):
     first_check: Count = 10
     check_every: Count = 5
     tolerance: NonNegative = 1e-3
-    moving_rounds: Count = 20
+    moving_rounds: Count = 30
     absolute: Positive = 1e-4
     relative: NonNegative = 1e-3
     _lines: dict[Edge, Line] = field(default_factory=dict, repr=False)

@@ -155,7 +155,6 @@ class TestRealCountries:
         assert all(m.via == () and w.graph.has_edge(m.sender, m.receiver) for m in said)
         assert {type(m.body).__name__ for m in said} == {
             "Opening",
-            "Basis",
             "Quote",
             "Limit",
             "Award",
