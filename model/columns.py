@@ -294,6 +294,8 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "resolution": ("-", "time resolution"),
     "solver": ("-", "solver of the planning problems"),
     "seed": ("-", "seed of weather, load and negotiation"),
+    "luck": ("-", "number of the negotiation's own random stream; 0 is the seed's"),
+    "transit_charges": ("-", "whether trades along paths paid wheeling charges"),
     "status": (
         "-",
         "how the negotiation ended: completed (by the protocol's own rule), capped, cycling, "

@@ -121,6 +121,8 @@ def summarise(
         "resolution": settings.resolution if world.networks else "cost curves",
         "solver": options.solver,
         "seed": settings.seed,
+        "luck": options.luck,
+        "transit_charges": options.transit_charges,
         "status": result.status,
         "note": result.note,
         "planner": result.planner,

@@ -232,8 +232,12 @@ def _settings(summary: Mapping[str, Any]) -> str:
         parts.append(f"privacy {summary['privacy']}")
     strategies: Mapping[str, str] = summary.get("strategies") or {}
     parts += [f"{country} {strategy}" for country, strategy in strategies.items()]
+    if summary.get("transit_charges") is False:
+        parts.append("no transit charges")
     if summary.get("seed") is not None:
         parts.append(f"seed {summary['seed']}")
+    if summary.get("luck"):
+        parts.append(f"luck {summary['luck']}")
     return ", ".join(parts)
 
 
