@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,12 +20,22 @@ from protocols.auction_messages import Allotment, Consent, CostCall, CostChange
 from protocols.messages import Body, Interest, InterestCall, Limit, LimitCall, Message
 from protocols.offer_messages import Agenda, BooksCall, Offer
 from protocols.parameters import NonNegative, WholeNumber, read_parameters
+from protocols.plugins import PluginError
 from protocols.proposal_messages import Preference, ProposalCall, Trial, TrialCall
 from protocols.prototype_messages import Bid, BidCall, ChoiceCall, ExportCost
 from protocols.public import PublicLedger
 
 Price = Annotated[float, Field(allow_inf_nan=False)]
 Direction = Literal["export", "import"]
+
+
+def _fitting(strategy: Strategy, **given: Any) -> Any:
+    """The one parameter of a strategy, if it fits what it is annotated with."""
+    try:
+        (value,) = read_parameters(f"strategy {strategy.name}", type(strategy), given).values()
+    except PluginError as error:
+        raise PluginError(f"strategy {strategy.name}: {error}") from None
+    return value
 
 
 class Overstate(Strategy):
@@ -49,7 +59,7 @@ class Overstate(Strategy):
     tries = Numbers((2.0, 6.0, 15.0))
 
     def __init__(self, eur_per_mwh: NonNegative = 5.0) -> None:
-        self.eur_per_mwh = eur_per_mwh
+        self.eur_per_mwh: float = _fitting(self, eur_per_mwh=eur_per_mwh)
 
     def answer(self, message: Message, ledger: PublicLedger, usual: Answer) -> Message | None:
         """Answer as if energy had to bring more."""
@@ -116,7 +126,7 @@ class Shade(Strategy):
     tries = Numbers((-10.0, -3.0, 3.0, 10.0))
 
     def __init__(self, eur_per_mwh: Price = 5.0) -> None:
-        self.eur_per_mwh = eur_per_mwh
+        self.eur_per_mwh: float = _fitting(self, eur_per_mwh=eur_per_mwh)
 
     def quotes(self, valuation: Valuation) -> Valuation:
         """Valuation on a shifted scale of prices."""
@@ -140,13 +150,12 @@ class Unwilling(Strategy):
     tries = Choices(("export", "import"))
 
     def __init__(self, direction: Direction = "export") -> None:
-        self.direction = direction
+        self.direction: Direction = _fitting(self, direction=direction)
 
     @classmethod
     def from_text(cls, given: str) -> Strategy:
         """Make the strategy from the direction that it declines."""
-        named = {"direction": given.strip()} if given.strip() else {}
-        return cls(**read_parameters(f"strategy {cls.name}", cls, named))
+        return cls(given.strip()) if given.strip() else cls()  # type: ignore[arg-type]
 
     def quotes(self, valuation: Valuation) -> Valuation:
         """Valuation that responds in the other direction alone."""
@@ -186,7 +195,7 @@ class Delay(Strategy):
     tries = Numbers((1, 3), whole=True)
 
     def __init__(self, steps: WholeNumber = 2) -> None:
-        self.steps = steps
+        self.steps: int = _fitting(self, steps=steps)
 
     def in_step(self, step: int) -> Strategy:
         """Refusal at first, the truth later."""

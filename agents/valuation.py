@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.problem import Plan, PlanningProblem, Terms, TrialCost
+from agents.problem import Plan, PlanningError, PlanningProblem, Terms, TrialCost
 from protocols.products import Products
 
 _REMEMBERED_PLANS = 6
@@ -125,8 +126,13 @@ class Valuation:
             step, ports = step_mw[k], self.problem.ports
             delta = np.tile(step * self.products.delivery_mw(k) / ports, ports)
             energy = step * self.products.hours[k]
-            lower[k] = (base - cost(delta)) / energy
-            upper[k] = (cost(-delta) - base) / energy
+            less, more = cost(delta), cost(-delta)
+            if not (math.isfinite(less) and math.isfinite(more)):
+                raise PlanningError(
+                    f"{self.problem.country}: a little more or less import costs {less} and "
+                    f"{more} EUR/a"
+                )
+            lower[k], upper[k] = (base - less) / energy, (more - base) / energy
         return MarginalCosts(lower, upper, np.array(step_mw, dtype=float))
 
     def try_and_rewind(self, exchange_mw: np.ndarray, step_mw: np.ndarray) -> MarginalCosts:

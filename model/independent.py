@@ -199,6 +199,7 @@ class _Year:
             "messages": tally.messages,
             "numbers_disclosed": tally.numbers_disclosed,
             "local_solves": self._solves + done.solves,
+            "valuation_solves": self._valuation_solves,
             "dependent_solves": tally.dependent_solves,
             "cost_eur": sum(done.cost_eur.values()),
             "gain_eur": sum(done.autarky_eur.values()) - sum(done.cost_eur.values()),
@@ -219,7 +220,13 @@ class _Year:
         }
         self._records.write_step(step, written)
         # From here on a resumed run reconciles again, which gives the same.
-        state = {"ended": self.ended, "steps": step, "solves": self._solves, "model": None}
+        state = {
+            "ended": self.ended,
+            "steps": step,
+            "solves": self._solves,
+            "valuation_solves": self._valuation_solves,
+            "model": None,
+        }
         self._records.checkpoint(step, {}, state)
         self._reporter.step(row)
 

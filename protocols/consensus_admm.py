@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -198,8 +199,9 @@ class ConsensusAdmm(Protocol):
         else:
             settled = best is None  # all rounds brought nothing better than what there is
         if residuals is not None:
-            market.memory["primal_residual"] = residuals.primal
-            market.memory["dual_residual"] = residuals.dual
+            # What is no number, where a tolerance is next to nothing, cannot outlive a step.
+            told = {"primal_residual": residuals.primal, "dual_residual": residuals.dual}
+            market.memory.update({k: v for k, v in told.items() if math.isfinite(v)})
             if not residuals.small:
                 note += f"; residuals are {residuals.primal:.2g} (primal) and {residuals.dual:.2g}"
                 note += " (dual) times their tolerances"

@@ -133,7 +133,13 @@ def holding(announce: Callable[..., None], tmp_path: Path) -> Callable[..., Ende
 
     def held(kind: type[Protocol], **options: Any) -> Ended:
         announce(PROTOCOLS, "rogue", kind)
-        defaults = {"protocol": "rogue", "mode": "standard", "out": tmp_path, "planner": False}
+        defaults = {
+            "protocol": "rogue",
+            "mode": "standard",
+            "out": tmp_path,
+            "planner": False,
+            "perturb": "off",
+        }
         return Ended(run(RunOptions("wheeling", **{**defaults, **options})))
 
     return held

@@ -143,14 +143,18 @@ class TestStrategies:
         kind = STRATEGIES.load(name)
         before = ",".join(str(p.default) for p in list(known_parameters(kind).values())[:place])
         for odd in ("nan", "inf", "-inf", "1e999", "much", "NaN", "infinity"):
-            with pytest.raises(PluginError, match="is no number") as error:
+            with pytest.raises(PluginError, match=r"is no number|should be 'export'") as error:
                 make_strategy(f"{name}:{before},{odd}" if before else f"{name}:{odd}")
             one_line(error, name)
 
     def test_the_class_refuses_them_too(self, name: str, place: int, key: str) -> None:
-        for odd in (NAN, INF, -INF, -3.0):
+        kind = STRATEGIES.load(name)
+        hint = hint_of(kind, key)
+        # A shade may go either way, and says so.
+        signed = bool(getattr(hint, "__metadata__", ())) and fits(-3.0, hint)
+        for odd in (NAN, INF, -INF, *(() if signed else (-3.0,))):
             with pytest.raises(PluginError) as error:
-                STRATEGIES.load(name)(**{key: odd})
+                kind(**{key: odd})
             one_line(error, name)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agents.perturbation import Perturbation
+from agents.problem import PlanningError
 from agents.valuation import Valuation
 from model.options import RunOptions
 from model.records import RunRecords
@@ -197,3 +198,13 @@ def test_a_resumed_model_knows_what_was_tried() -> None:
     for country, found in told.last.marginal_costs.items():
         for name, array in vars(found).items():
             np.testing.assert_array_equal(getattr(again.last.marginal_costs[country], name), array)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number_is_refused(bad: float) -> None:
+    world = teaching_world("two_countries")
+    valuation = Valuation(world.problems["A"], world.products)
+    exchange_mw = np.zeros(world.products.snapshots)
+    step_mw = np.full(len(world.products), 1.0)
+    with pytest.raises(PlanningError, match=r"A: a little more or less import costs"):
+        valuation.marginal_costs(exchange_mw, step_mw, lambda change_mw: bad)

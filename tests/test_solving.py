@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import _thread
 import re
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,6 +167,14 @@ def slow_problem(on_call: Callable[[], None]) -> hot_model.HotModel:
     hot._solver.solver_model.cbSimplexInterrupt.subscribe(pause)
     hot._solver.solver_model.cbIpmInterrupt.subscribe(pause)
     return hot
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is heard, also in a process that was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class TestInterrupt:

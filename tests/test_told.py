@@ -121,7 +121,7 @@ class TestWarnings:
         grid.experiment = type("Experiment", (), {"seeds": (1,)})
         reporter = Anything()
         reporter.warn = said.append
-        monkeypatch.setattr("model.experiments.compare._measure", measure)
+        monkeypatch.setattr("model.experiments.compare.measure_cases", measure)
         with pytest.raises(Stop):
             compare(folder, grid, Anything(), reporter)  # type: ignore[arg-type]
         assert said == told

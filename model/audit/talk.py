@@ -21,9 +21,10 @@ def check_talk(run: Recorded, notes: Notes) -> None:
     numbers = [int(step) for step in steps["step"]]
     notes.same("sequence of the steps", "steps", numbers, list(range(len(steps))))
     _check_statuses(steps, notes)
-    solves = steps["local_solves"].to_numpy()
-    backwards = np.maximum(-np.diff(solves, prepend=0), 0)
-    notes.at_most("solves never fall", "steps", backwards, 0.0, "solves", numbers)
+    for counted in ("local_solves", "valuation_solves"):
+        solves = steps[counted].fillna(0).to_numpy(dtype=float)
+        backwards = np.maximum(-np.diff(solves, prepend=0), 0)
+        notes.at_most("solves never fall", "steps", backwards, 0.0, counted, numbers)
     grouped = dict(list(messages.groupby("step"))) if len(messages) else {}
     traded = trades.groupby("step")["trade"].nunique() if len(trades) else {}
     for _, row in steps.iterrows():
@@ -69,6 +70,10 @@ def _check_totals(run: Recorded, notes: Notes, steps: pd.DataFrame) -> None:
     }
     for key, found in totals.items():
         notes.same("counts of the summary", f"summary, {key}", run.summary[key], found)
+    valued = (run.summary.get("valuation") or {}).get("solves")
+    if valued is not None:
+        found = int(steps["valuation_solves"].fillna(0).max()) if len(steps) else 0
+        notes.same("counts of the summary", "summary, valuation.solves", valued, found)
     shares = run.shares if run.independent else None
     notes.same("shares carried out", "carried_out_share", run.summary["carried_out_share"], shares)
     for name, share in run.shares.items():
