@@ -201,20 +201,25 @@ class TestReplay:
 
 class TestIntervals:
     def test_a_bar_reaches_from_one_marginal_cost_to_the_other(self, view):
-        """Weighted by hand; all products of the triangle deliver one hour as long as the next."""
         rows = view.valuations.dropna(subset=["delta_mw"])
-        table = marginal_costs(view).set_index(["step", "country"])
-        assert table["mc_import_eur_per_mwh"].notna().all()
-        for (step, country), tried in rows.groupby(["step", "country"]):
-            told = table.loc[(step, country)]
+        product = rows["product"].iloc[0]
+        tried = rows[rows["product"] == product]
+        table = marginal_costs(view, product).set_index(["step", "country"])
+        for row in tried.to_dict("records"):
+            told = table.loc[(row["step"], row["country"])]
             for side in ("mc_import_eur_per_mwh", "mc_export_eur_per_mwh"):
-                apart = (tried[side] - tried["marginal_value_eur_per_mwh"]).mean()
-                found = told[side] - told["marginal_value_eur_per_mwh"]
-                assert found == pytest.approx(apart, abs=1e-9)
-        bars = shapes(draw_marginal_costs(view), "interval")
+                assert told[side] == pytest.approx(row[side], abs=1e-9)
+        assert table["mc_import_eur_per_mwh"].notna().sum() == len(tried)
+        bars = shapes(draw_marginal_costs(view, product), "interval")
         assert set(bars) == set(view.codes)
-        assert all(len(bar.parts) == len(view.steps) for bar in bars.values())
         assert any(np.ptp(part[:, 1]) > 0 for bar in bars.values() for part in bar.parts)
+
+    def test_a_few_products_are_no_mean_of_the_year(self, view):
+        rows = view.valuations
+        whole = rows["delta_mw"].notna().groupby([rows["step"], rows["country"]]).all()
+        assert not whole.any()  # four of the day's hours in each step
+        assert marginal_costs(view)["mc_import_eur_per_mwh"].isna().all()
+        assert shapes(draw_marginal_costs(view), "interval") == {}
 
     def test_without_what_was_tried_there_is_the_line_alone(self, fake):
         rows = pd.DataFrame(

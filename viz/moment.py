@@ -129,13 +129,16 @@ def price_by_step(view: RunView, product: str | None) -> pd.DataFrame:
 def interval_by_step(view: RunView, product: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """How far ``mc_import`` lies below the marginal value and ``mc_export`` above it.
 
-    As :func:`price_by_step`, the mean of the products that were tried in the step; NaN where none
-    was.
+    As :func:`price_by_step`; NaN where it was not tried, and of the mean over the year where some
+    product was not, because a few of them are no mean of all.
     """
     rows = view.valuations
     value = rows["marginal_value_eur_per_mwh"]
     below = value - rows["mc_import_eur_per_mwh"]
     above = rows["mc_export_eur_per_mwh"] - value
+    if product is None:
+        whole = below.notna().groupby([rows["step"], rows["country"]]).transform("all")
+        below, above = below.where(whole), above.where(whole)
     return _by_step(view, product, below), _by_step(view, product, above)
 
 

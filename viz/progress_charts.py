@@ -24,8 +24,7 @@ WIDTH, HEIGHT = 560.0, 320.0
 def marginal_costs(view: RunView, product: str | None = None) -> pd.DataFrame:
     """Marginal value of every country before every step, and the interval it lies in, EUR/MWh.
 
-    Where some products were tried and others not, the interval is as wide as the mean of those
-    that were.
+    The mean over the year has an interval where all products were tried.
     """
     columns = ("marginal_value_eur_per_mwh", "mc_import_eur_per_mwh", "mc_export_eur_per_mwh")
     value = price_by_step(view, product)
